@@ -1,0 +1,61 @@
+// Package paths names every file and folder that the suite touches, all below
+// one root, so that any program runs in a temporary directory.
+//
+// It holds names only: it opens nothing and creates nothing.
+package paths
+
+import "path/filepath"
+
+// Root is the folder that stands for "/". The zero value is the host's own root.
+type Root string
+
+// Host is the root of the running host.
+const Host Root = "/"
+
+// Join places an absolute host path, such as /etc/motd, below the root.
+// Dots in the path never lead out of the root.
+func (r Root) Join(path string) string {
+	root := string(r)
+	if root == "" {
+		root = "/"
+	}
+	return filepath.Join(root, filepath.Clean("/"+path))
+}
+
+// IsHost tells whether the root is that of the running host.
+func (r Root) IsHost() bool { return filepath.Clean("/"+string(r)) == "/" }
+
+func (r Root) Socket() string    { return r.Join("/run/api.sock") }
+func (r Root) OSRelease() string { return r.Join("/usr/lib/os-release") }
+
+// Share is the read-only part that the image brings: models and variants.
+func (r Root) Share() string     { return r.Join("/usr/share/hostler") }
+func (r Root) Templates() string { return r.Join("/usr/share/templates") }
+
+// Config is where the host's own configuration of the suite lies.
+func (r Root) Config() string { return r.Join("/etc/hostler") }
+
+// Access maps groups to roles; see docs/security.md.
+func (r Root) Access() string { return r.Join("/etc/hostler/access.toml") }
+
+// State survives reboots and updates.
+func (r Root) State() string     { return r.Join("/var/lib/hostler") }
+func (r Root) Datastore() string { return r.Join("/var/lib/hostler/datastore.db") }
+
+// Edited keeps copies of rendered files that somebody had edited by hand.
+func (r Root) Edited() string { return r.Join("/var/lib/hostler/edited") }
+
+// Run is gone after a reboot.
+func (r Root) Run() string { return r.Join("/run/hostler") }
+
+// Restarts is where a sandbox records the commands that a host would run.
+func (r Root) Restarts() string { return r.Join("/run/hostler/restarts.jsonl") }
+
+// Faults tells a sandbox which commands shall fail or hang.
+func (r Root) Faults() string { return r.Join("/run/hostler/faults.json") }
+
+// Sandbox marks a root as a sandbox: commands are recorded, not run.
+func (r Root) Sandbox() string { return r.Join("/etc/hostler/sandbox.toml") }
+
+// Variant names the variant of this image.
+func (r Root) Variant() string { return r.Join("/usr/share/hostler/variant") }
