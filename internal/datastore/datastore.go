@@ -16,9 +16,9 @@ var errStub = errors.New("stub")
 
 // Options for Open.
 type Options struct {
-	Defaults []key.Pair        // the image's default settings: the lowest layer
+	Defaults []key.Pair         // the image's default settings: the lowest layer
 	Secret   func(key.Key) bool // masks values in the history; nil: none is secret
-	BootID   string            // pending transactions of another boot are dropped
+	BootID   string             // pending transactions of another boot are dropped
 	Log      *slog.Logger
 	Now      func() time.Time
 }

@@ -1,0 +1,66 @@
+// Package cli is what every command line of the suite shares: how a program
+// is started, its streams, its exit codes and the form of its error lines.
+//
+// A program is a [Program]; its main only calls [Main]. Tests call the Program
+// itself, with streams of their own.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// Exit codes that all programs share. Programs document further ones in --help.
+const (
+	ExitOK     = 0
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// Streams are the standard streams of a program.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Program runs a command line, args[0] being the name it was called by, and returns its exit code.
+type Program func(ctx context.Context, args []string, s Streams) int
+
+// Main runs p as this process: with the process's arguments and streams, ended by SIGINT or SIGTERM through ctx.
+func Main(p Program) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := p(ctx, os.Args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// ExitError is an error with an exit code of its own.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string { return e.Err.Error() }
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Report prints err as "NAME: message" and, where there is one, a "hint:" line, and returns the exit code.
+func Report(w io.Writer, name string, err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	fmt.Fprintf(w, "%s: %v\n", name, err)
+	if e := new(api.Error); errors.As(err, &e) && e.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", e.Hint)
+	}
+	if e := new(ExitError); errors.As(err, &e) {
+		return e.Code
+	}
+	return ExitFailed
+}
