@@ -1,0 +1,77 @@
+# Hostler. `make help` lists what there is.
+
+GO      ?= go
+GOFLAGS ?=
+DESTDIR ?=
+PREFIX  ?= /usr
+
+# Where a package, the sandbox and the tests expect things; see docs/operations.md.
+bindir      = $(DESTDIR)$(PREFIX)/bin
+sharedir    = $(DESTDIR)$(PREFIX)/share/hostler
+templatedir = $(DESTDIR)$(PREFIX)/share/templates
+unitdir     = $(DESTDIR)$(PREFIX)/lib/systemd/system
+sysusersdir = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+tmpfilesdir = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+
+# The variant that an installed root is laid out for.
+VARIANT ?= metal-dev
+
+# The host's programs are one file under several names.
+HOST_PROGRAMS = apiserver apiclient schnauzer
+
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' $(GOFLAGS)
+
+FUZZTIME ?= 10s
+SHORT    ?=
+
+.PHONY: help build test lint integration bench fuzz cover install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## every program into bin/
+	$(BUILD) -o bin/ ./cmd/...
+
+test: ## everything that needs neither root nor systemd, under the race detector
+	$(GO) test -race -timeout 8m ./...
+
+lint: ## formatting, vet, staticcheck, go.mod, and the repository's own rules
+	@out="$$($(GO) tool gofumpt -l .)" || exit 1; test -z "$$out" || { echo "not gofumpt'ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags integration ./test/...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags integration ./test/...
+	$(GO) mod tidy -diff
+	$(GO) test ./test/repo
+
+integration: build ## what needs root and a real systemd, in throw-away containers
+	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/...
+
+bench: build ## the budgets of docs/ARCHITECTURE.md as ratios; SHORT=1 for a minute's worth
+	$(GO) run ./test/bench $(if $(SHORT),-short)
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@$(GO) list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r package dir; do \
+		grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //' | while read -r target; do \
+			echo "== $$package $$target"; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+cover: ## statement coverage of the unit tests
+	$(GO) test -coverprofile=coverage.out -coverpkg=./internal/... ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+install: build ## programs, units, models and templates below DESTDIR
+	install -d $(bindir) $(sharedir) $(templatedir) $(unitdir) $(sysusersdir) $(tmpfilesdir)
+	install -m 0755 bin/hostler $(bindir)/hostler
+	for name in $(HOST_PROGRAMS); do ln -sf hostler $(bindir)/$$name || exit 1; done
+	cp -R models variants $(sharedir)/
+	echo $(VARIANT) > $(sharedir)/variant
+	cp -R templates/. $(templatedir)/
+	install -m 0644 packaging/systemd/* $(unitdir)/
+	install -m 0644 packaging/sysusers.d/*.conf $(sysusersdir)/
+	install -m 0644 packaging/tmpfiles.d/*.conf $(tmpfilesdir)/
+
+clean: ## what the other targets left
+	rm -rf bin coverage.out
