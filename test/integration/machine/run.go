@@ -30,8 +30,8 @@ func (r Result) String() string {
 // command runs argv in the running machine with the environment of a login.
 func (m *Machine) command(argv ...string) *exec.Cmd {
 	enter := []string{
-		"--target", strconv.Itoa(m.leader), "--all", "--wd=/", "--",
-		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root",
+		"--target", strconv.Itoa(m.leader), "--all", "--",
+		"env", "--ignore-environment", "--chdir=/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root",
 	}
 	return exec.Command("nsenter", append(enter, argv...)...)
 }
