@@ -51,11 +51,15 @@ func (e *ExitError) Error() string { return e.Err.Error() }
 func (e *ExitError) Unwrap() error { return e.Err }
 
 // Report prints err as "NAME: message" and, where there is one, a "hint:" line, and returns the exit code.
+// Without a name it prints the message alone, for programs whose first words are fixed.
 func Report(w io.Writer, name string, err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	fmt.Fprintf(w, "%s: %v\n", name, err)
+	if name != "" {
+		name += ": "
+	}
+	fmt.Fprintf(w, "%s%v\n", name, err)
 	if e := new(api.Error); errors.As(err, &e) && e.Hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", e.Hint)
 	}
