@@ -1,142 +1,177 @@
 // Package datastore keeps settings in layers in one bbolt file.
+//
+// Start with [Open], [Store.Update] and [Store.Snapshot]. Everything is written
+// in [Store.Update], as one durable transaction: when it has returned nil, what
+// it did survives power loss; when it has returned an error, nothing of it is
+// there; and nobody sees any of it before. Reads of settings and of pending
+// transactions are served from memory and never wait for a writer; reads of the
+// journal (history, changes, files) come from the last committed state of the
+// file and do not wait for the disk either.
+//
+// The package knows nothing of the model, of rendering or of HTTP: values are
+// JSON documents that somebody else has checked, the records of changes and of
+// files are bytes that somebody else understands.
 package datastore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/tidwall/btree"
+	"go.etcd.io/bbolt"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
-var errStub = errors.New("stub")
-
 // Options for Open.
 type Options struct {
-	Defaults []key.Pair         // the image's default settings: the lowest layer
-	Secret   func(key.Key) bool // masks values in the history; nil: none is secret
-	BootID   string             // pending transactions of another boot are dropped
-	Log      *slog.Logger
-	Now      func() time.Time
+	Defaults []key.Pair           // the image's default settings: the lowest layer
+	Secret   func(key.Key) bool   // masks values in the history; nil: none is secret
+	Valid    func(key.Pair) error // tells whether a stored value fits the model; nil: all do
+	BootID   string               // pending transactions of another boot are dropped; "": never
+	Log      *slog.Logger         // nil: none
+	Now      func() time.Time     // nil: time.Now
 }
 
-// Store is the open datastore.
-type Store struct{}
+// Store is the open datastore. Its methods may be called from any goroutine.
+type Store struct {
+	path string
+	opts Options
 
-// Open opens or creates the datastore file at path.
-func Open(path string, opts Options) (*Store, error) { return nil, errStub }
+	writer chan struct{} // holds a token while nobody updates
+	db     *bbolt.DB     // used by the writer only
+	closed bool
 
-// Close waits for the update in hand.
-func (s *Store) Close() error { return errStub }
+	committed atomic.Pointer[state]
 
-// Snapshot is the committed state; it never blocks.
-func (s *Store) Snapshot() *Snapshot { return nil }
-
-// Edits are settings to set and to unset in one layer.
-type Edits struct {
-	Layer api.Layer
-	Set   []key.Pair
-	Unset []key.Key // exact keys; one that is not set is no error
+	reading sync.Mutex // guards view, for the time of one look-up
+	view    *bbolt.Tx  // the file as of the last commit; nil when closed
 }
 
-// Keys returns all keys of e, sorted and without duplicates.
-func (e Edits) Keys() []key.Key { return nil }
+// state is all that is in memory of one commit. It is immutable.
+type state struct {
+	snap    *Snapshot
+	pending *btree.Map[string, *transaction]
+	use     [tableCount]usage
+	history uint64 // the newest id in use
+	change  uint64 // the newest id in use
+}
+
+// usage is how much a table holds, so that limits cost nothing to check.
+type usage struct {
+	count int
+	bytes int // of keys and records
+}
+
+// transaction is what is pending under one name.
+type transaction struct {
+	pairs *btree.Map[key.Key, []byte]
+}
+
+// Close waits for the update in hand. The store cannot be used any more,
+// except for the snapshots taken from it.
+func (s *Store) Close() error {
+	<-s.writer
+	defer func() { s.writer <- struct{}{} }()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.closeFile()
+}
+
+func (s *Store) closeFile() error {
+	s.setView(nil)
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	if err != nil {
+		return fmt.Errorf("close datastore: %w", err)
+	}
+	return nil
+}
+
+// Snapshot is the committed state of all settings; it never blocks.
+func (s *Store) Snapshot() *Snapshot { return s.committed.Load().snap }
+
+// Unfit lists the stored values that do not fit the model, sorted by key.
+func (s *Store) Unfit() []Unfit { return s.Snapshot().unfit }
 
 // Author is who makes an update and why.
 type Author struct {
 	Caller      api.Caller
 	Transaction string
-	Change      uint64
+	Change      uint64 // 0: the one that Tx.NextChange returns, if it is called
 	Reason      string
 }
 
 // Update runs fn in one durable transaction. When it returns nil, everything that fn
 // did survives power loss and is visible in Snapshot; when it returns an error, nothing is.
-func (s *Store) Update(ctx context.Context, by Author, fn func(*Tx) error) error { return errStub }
-
-// Tx is an update in the making.
-type Tx struct{}
-
-// Edit changes settings; it appends to the history.
-func (tx *Tx) Edit(e Edits) error { return errStub }
-
-// SetPending adds to a pending transaction.
-func (tx *Tx) SetPending(name string, pairs []key.Pair) error { return errStub }
-
-// DropPending removes a pending transaction and returns what it held.
-func (tx *Tx) DropPending(name string) ([]key.Pair, error) { return nil, errStub }
-
-// NextChange returns a new change id, ascending from 1.
-func (tx *Tx) NextChange() (uint64, error) { return 0, errStub }
-
-// PutChange stores a change's record (opaque bytes); open ones are found again by OpenChanges.
-func (tx *Tx) PutChange(id uint64, open bool, record []byte) error { return errStub }
-
-// PutFile records what was last written at path (opaque bytes: digest, mode, …).
-func (tx *Tx) PutFile(path string, record []byte) error { return errStub }
-
-// Pending returns the sorted pairs of a pending transaction; none if it does not exist.
-func (s *Store) Pending(name string) ([]key.Pair, error) { return nil, errStub }
-
-// PendingNames returns the names of the pending transactions, sorted.
-func (s *Store) PendingNames() ([]string, error) { return nil, errStub }
-
-// History returns up to limit commits, newest first, of keys within k ("" for all), older than before (0: newest).
-func (s *Store) History(k key.Key, before uint64, limit int) ([]api.HistoryEntry, error) {
-	return nil, errStub
+// Updates run one after the other. ctx is for the wait and for fn: a commit once begun is not interrupted.
+func (s *Store) Update(ctx context.Context, by Author, fn func(*Tx) error) error {
+	select {
+	case <-s.writer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.writer <- struct{}{} }()
+	if s.closed {
+		return ErrClosed
+	}
+	return s.update(ctx, by, fn)
 }
 
-// Change returns the record of a change, or ErrNoChange.
-func (s *Store) Change(id uint64) ([]byte, error) { return nil, errStub }
-
-// Changes returns up to limit records, newest first, with ids below before (0: from the newest).
-func (s *Store) Changes(before uint64, limit int) ([][]byte, error) { return nil, errStub }
-
-// OpenChanges returns the records that were stored as open, oldest first.
-func (s *Store) OpenChanges() ([][]byte, error) { return nil, errStub }
-
-// File returns the record of a written file; nil if there is none.
-func (s *Store) File(path string) ([]byte, error) { return nil, errStub }
-
-// Entry is one effective setting.
-type Entry struct {
-	Key   key.Key
-	Value json.RawMessage
-	Layer api.Layer
+func (s *Store) update(ctx context.Context, by Author, fn func(*Tx) error) error {
+	btx, err := s.db.Begin(true)
+	if err != nil {
+		return fmt.Errorf("begin update: %w", err)
+	}
+	defer btx.Rollback() // does nothing after a commit
+	tx := newTx(s, btx, by)
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.finish(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil || !tx.dirty {
+		return err
+	}
+	if err := btx.Commit(); err != nil {
+		return fmt.Errorf("commit settings: %w", err)
+	}
+	return s.publish(tx.state())
 }
 
-// Snapshot is an immutable state of all settings. All keys begin with "settings.".
-type Snapshot struct{}
+// publish shows a state that is on disk.
+func (s *Store) publish(st *state) error {
+	view, err := s.db.Begin(false)
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	s.setView(view)
+	s.committed.Store(st)
+	return nil
+}
 
-// Get returns the effective value of an exact key.
-func (s *Snapshot) Get(k key.Key) (Entry, bool) { return Entry{}, false }
-
-// Ascend calls fn for each effective setting whose key's text begins with prefix, in key order, until fn returns false.
-func (s *Snapshot) Ascend(prefix string, fn func(Entry) bool) {}
-
-// Len is the number of effective settings.
-func (s *Snapshot) Len() int { return 0 }
-
-// JSON is the whole nested settings document without the outer "settings" member; computed once, not to be modified.
-func (s *Snapshot) JSON() []byte { return nil }
-
-// Tree is the same decoded: map[string]any, []any, string, bool, json.Number; computed once, not to be modified.
-func (s *Snapshot) Tree() map[string]any { return nil }
-
-// Origin tells where the effective value of k came from.
-func (s *Snapshot) Origin(k key.Key) (api.Origin, bool) { return api.Origin{}, false }
-
-// InLayer returns the keys within k that have a value of their own in a layer.
-func (s *Snapshot) InLayer(layer api.Layer, k key.Key) []key.Key { return nil }
-
-// ValueIn returns the value of k in one layer.
-func (s *Snapshot) ValueIn(layer api.Layer, k key.Key) (json.RawMessage, bool) { return nil, false }
-
-// With returns what the state would be after e, without storing anything. Cheap: its cost follows e.
-func (s *Snapshot) With(e Edits) *Snapshot { return nil }
-
-// Nest builds the nested JSON document of sorted pairs, dropping the first strip segments of each key.
-func Nest(pairs []key.Pair, strip int) json.RawMessage { return nil }
+// setView replaces what journal reads see. A reader's transaction is kept open
+// between commits instead of one begun for each read, because bbolt shows a
+// new commit to new readers before it is synced.
+func (s *Store) setView(view *bbolt.Tx) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.view != nil {
+		if err := s.view.Rollback(); err != nil && !errors.Is(err, bbolt.ErrTxClosed) {
+			s.opts.Log.Error("end reading", "err", err)
+		}
+	}
+	s.view = view
+}

@@ -1,0 +1,167 @@
+package datastore
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/key"
+)
+
+// Pending returns the sorted pairs of a pending transaction; none if it does not exist.
+func (s *Store) Pending(name string) ([]key.Pair, error) {
+	t, ok := s.committed.Load().pending.Get(name)
+	if !ok {
+		return nil, nil
+	}
+	return t.sorted(), nil
+}
+
+// PendingNames returns the names of the pending transactions, sorted.
+func (s *Store) PendingNames() ([]string, error) {
+	return s.committed.Load().pending.Keys(), nil
+}
+
+// History returns up to limit commits, newest first, that touched keys within k
+// ("" for all), older than before (0: newest). Edits of other keys are left out.
+func (s *Store) History(k key.Key, before uint64, limit int) ([]api.HistoryEntry, error) {
+	var entries []api.HistoryEntry
+	err := s.descend(tableHistory, before, func(_ uint64, payload []byte) (bool, error) {
+		if len(entries) >= limit {
+			return false, nil
+		}
+		var e api.HistoryEntry
+		if err := json.Unmarshal(payload, &e); err != nil {
+			return false, err
+		}
+		e.Edits = slices.DeleteFunc(e.Edits, func(e api.Edit) bool { return !within(e.Key, k) })
+		if len(e.Edits) > 0 {
+			entries = append(entries, e)
+		}
+		return true, nil
+	})
+	return entries, err
+}
+
+func within(text string, k key.Key) bool { return k == "" || key.Key(text).Within(k) }
+
+// Change returns the record of a change, or ErrNoChange.
+func (s *Store) Change(id uint64) ([]byte, error) {
+	payload, err := s.get(tableChanges, id8(id))
+	if err != nil {
+		return nil, err
+	}
+	if len(payload) == 0 {
+		return nil, fmt.Errorf("change %d: %w", id, ErrNoChange)
+	}
+	return payload[1:], nil
+}
+
+// Changes returns up to limit records, newest first, with ids below before (0: from the newest).
+func (s *Store) Changes(before uint64, limit int) ([][]byte, error) {
+	var records [][]byte
+	err := s.descend(tableChanges, before, func(_ uint64, payload []byte) (bool, error) {
+		if len(records) >= limit {
+			return false, nil
+		}
+		if len(payload) == 0 {
+			return false, errShort
+		}
+		records = append(records, slices.Clone(payload[1:]))
+		return true, nil
+	})
+	return records, err
+}
+
+// OpenChanges returns the records that were stored as open, oldest first.
+func (s *Store) OpenChanges() ([][]byte, error) {
+	var ids []uint64
+	err := s.descend(tableOpen, 0, func(id uint64, _ []byte) (bool, error) {
+		ids = append(ids, id)
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var records [][]byte
+	for _, id := range slices.Backward(ids) {
+		record, err := s.Change(id)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
+}
+
+// File returns the record of a written file; nil if there is none.
+func (s *Store) File(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return s.get(tableFiles, []byte(path))
+}
+
+// get returns the payload of one record, in memory of its own; nil if there is none.
+func (s *Store) get(t table, k []byte) (payload []byte, err error) {
+	err = s.read(t, func(b *bbolt.Bucket) error {
+		record := b.Get(k)
+		if record == nil {
+			return nil
+		}
+		p, err := unseal(t, k, record)
+		payload = append([]byte{}, p...)
+		return err
+	})
+	return payload, err
+}
+
+// descend calls fn for the records of a numbered table with ids below before
+// (0: all), newest first, until fn returns false. Payloads are good for the call.
+func (s *Store) descend(t table, before uint64, fn func(id uint64, payload []byte) (bool, error)) error {
+	return s.read(t, func(b *bbolt.Bucket) error {
+		c := b.Cursor()
+		k, v := lastBelow(c, before)
+		for more := true; more && k != nil; k, v = c.Prev() {
+			id, err := parseID(k)
+			if err != nil {
+				return err
+			}
+			payload, err := unseal(t, k, v)
+			if err != nil {
+				return err
+			}
+			if more, err = fn(id, payload); err != nil || !more {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func lastBelow(c *bbolt.Cursor, before uint64) (k, v []byte) {
+	if before == 0 {
+		return c.Last()
+	}
+	if k, _ := c.Seek(id8(before)); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+// read looks into a table as of the last commit. One reader at a time: a
+// transaction of bbolt is not for several goroutines, and a look is short.
+func (s *Store) read(t table, fn func(*bbolt.Bucket) error) error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.view == nil {
+		return ErrClosed
+	}
+	if err := fn(s.view.Bucket([]byte(t.String()))); err != nil {
+		return fmt.Errorf("read %s of datastore: %w", t, err)
+	}
+	return nil
+}
