@@ -1,14 +1,21 @@
-// Package service runs the restart commands of services: through systemd, as plain commands, or recorded in a sandbox.
+// Package service runs the restart commands of services.
+//
+// A [Manager] runs one command and waits for what came of it. There are three:
+// [Systemd] hands systemctl commands to systemd over D-Bus, waits for the
+// job's result and executes every other command; [Plain] executes everything;
+// [Recorder] runs nothing, but writes down what a host would have run, and
+// fails or hangs where it is told to: that is what sandboxes use.
+//
+// The package decides neither which commands run nor in which order (that is
+// package apply's business), nor does it know settings, files or changes.
 package service
 
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"time"
 )
-
-var errStub = errors.New("stub")
 
 // Command is one restart command.
 type Command struct {
@@ -17,18 +24,25 @@ type Command struct {
 	Changed []string // changed keys, for CHANGED_SETTINGS; nil: unset
 }
 
-// Manager runs commands. Run waits for the command's result; its output is the end of what it printed.
+// Manager runs commands. Run waits for the command's result, at most until the
+// manager's deadline; output is the end of what the command printed.
 type Manager interface {
 	Run(ctx context.Context, c Command) (output string, err error)
 	DaemonReload(ctx context.Context) error
 	Close() error
 }
 
-// Systemd talks to systemd over D-Bus for systemctl commands and executes others.
-func Systemd(log *slog.Logger, deadline time.Duration) (Manager, error) { return nil, errStub }
+// ErrDeadline is returned (wrapped) for a command that was ended because it
+// had not finished within the manager's deadline.
+var ErrDeadline = errors.New("not finished in time")
 
-// Plain executes every command, systemctl included.
-func Plain(log *slog.Logger, deadline time.Duration) Manager { return nil }
+// reloadLine is the command that a daemon-reload stands for.
+const reloadLine = "systemctl daemon-reload"
 
-// Recorder appends each command as one JSON line to records instead of running it, and fails or hangs as told in the file faults.
-func Recorder(records, faults string, deadline time.Duration) Manager { return nil }
+// withDeadline is ctx limited to the manager's deadline; none if it is zero.
+func withDeadline(ctx context.Context, deadline time.Duration) (context.Context, context.CancelFunc) {
+	if deadline <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, deadline, fmt.Errorf("%w: ended after %v", ErrDeadline, deadline))
+}
