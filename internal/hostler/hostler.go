@@ -1,0 +1,92 @@
+// Package hostler is the multi-call binary: every program of the suite in one
+// file, chosen by the name that the file is called by.
+//
+// [Run] is its command line. Called as hostler, the program's name is the first
+// argument; called by a program's name, through a link, it is that program.
+// What a program does is its own package's affair: here is only the table.
+package hostler
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	assets "github.com/hostler-os/hostler"
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/sandbox"
+)
+
+const name = "hostler"
+
+// program is one of the programs; alias is a further name that links use.
+type program struct {
+	name, alias, summary string
+	run                  cli.Program
+}
+
+var programs = []program{
+	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
+}
+
+// Run is the program hostler, or the one that args[0] names.
+func Run(ctx context.Context, args []string, s cli.Streams) int {
+	if len(args) == 0 {
+		args = []string{name}
+	}
+	if called := filepath.Base(args[0]); called != name {
+		if p := find(called); p != nil {
+			return p.run(ctx, args, s)
+		}
+	}
+	if len(args) == 1 {
+		help(s.Err)
+		return cli.ExitUsage
+	}
+	return dispatch(ctx, args[1:], s)
+}
+
+func dispatch(ctx context.Context, args []string, s cli.Streams) int {
+	switch args[0] {
+	case "-h", "--help", "help":
+		help(s.Out)
+		return cli.ExitOK
+	case "--version", "version":
+		fmt.Fprintf(s.Out, "%s %s\n", name, cli.Version())
+		return cli.ExitOK
+	}
+	if p := find(args[0]); p != nil {
+		return p.run(ctx, args, s)
+	}
+	fmt.Fprintf(s.Err, "%s: no program '%s'\nhint: hostler --help lists the programs\n", name, args[0])
+	return cli.ExitUsage
+}
+
+func find(called string) *program {
+	for i := range programs {
+		if p := &programs[i]; called == p.name || p.alias != "" && called == p.alias {
+			return p
+		}
+	}
+	return nil
+}
+
+func help(w io.Writer) {
+	fmt.Fprintln(w, `Settings in, files and services out: the agents of an image-based host.
+
+Usage:
+  hostler PROGRAM [ARGUMENT…]
+  PROGRAM [ARGUMENT…]            through a link of that name to this file
+
+Programs:`)
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, p := range programs {
+		names := strings.TrimSuffix(p.name+", "+p.alias, ", ")
+		fmt.Fprintf(table, "  %s\t%s\n", names, p.summary)
+	}
+	fmt.Fprintln(table, "  version\tprint the version")
+	table.Flush()
+	fmt.Fprintln(w, "\nEach of them knows --help. Exit codes: 0 ok, 1 failed, 2 usage.")
+}

@@ -1,0 +1,174 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+const about = `Try settings, templates and groups in a folder, without privileges.
+
+A sandbox is a folder laid out like the root of a host. apiserver serves it with
+--root DIR; files are rendered below it, and commands that a host would run are
+only recorded. A sandbox isolates nothing: it is a folder of ordinary files.`
+
+const nextSteps = `Sandbox of variant %[1]s in %[2]s
+
+Serve it; this stays in the foreground:
+  apiserver --root %[2]s
+
+Then, in another terminal:
+  apiclient --root %[2]s set motd="hi there"     change a setting
+  cat %[2]s/etc/motd                             see the file that it drives
+  apiclient --root %[2]s explain ntp             what a setting means
+  hostler sandbox restarts %[2]s                 commands that a host would have run
+  hostler sandbox fail %[2]s 'COMMAND LINE'      make one of them fail
+`
+
+// Run is the command line "hostler sandbox" over assets: models, variants and templates.
+func Run(assets fs.FS) cli.Program {
+	return func(ctx context.Context, args []string, s cli.Streams) int {
+		command := newCommand(assets)
+		command.SetArgs(args[1:])
+		command.SetIn(s.In)
+		command.SetOut(s.Out)
+		command.SetErr(s.Err)
+		return cli.Report(s.Err, "hostler sandbox", command.ExecuteContext(ctx))
+	}
+}
+
+func newCommand(assets fs.FS) *cobra.Command {
+	command := &cobra.Command{
+		Use: "sandbox", Short: "try settings in a folder", Long: about,
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "hostler sandbox"},
+		Args:        cobra.ArbitraryArgs, RunE: unknown,
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	command.SetFlagErrorFunc(usage)
+	command.AddCommand(
+		newNew(assets), newVariants(assets), newFault("fail", Fail), newFault("hang", Hang), newHeal(), newRestarts(),
+	)
+	return command
+}
+
+func newNew(assets fs.FS) *cobra.Command {
+	options := Options{Version: cli.Version()}
+	command := &cobra.Command{
+		Use: "new DIR", Short: "lay out a sandbox in a new or empty folder",
+		Example: "  hostler sandbox new /tmp/box --variant aws-dev", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			root, err := New(assets, args[0], options)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), nextSteps, options.Variant, string(root))
+			return nil
+		},
+	}
+	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "variant of the host that it stands for")
+	command.Flags().BoolVar(&options.Renew, "force", false, "renew an existing sandbox's models, variants and templates")
+	return command
+}
+
+func newVariants(assets fs.FS) *cobra.Command {
+	return &cobra.Command{
+		Use: "variants", Short: "list the variants", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			names, err := Variants(assets)
+			if err != nil {
+				return err
+			}
+			return printLines(c.OutOrStdout(), names)
+		},
+	}
+}
+
+func newFault(name string, fault Fault) *cobra.Command {
+	return &cobra.Command{
+		Use: name + " DIR 'COMMAND LINE'", Short: "make a command " + name + " from its next run on",
+		Example: "  hostler sandbox " + name + " /tmp/box '/usr/bin/corndog sysctl'", Args: exactly(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			root, err := Open(args[0])
+			if err != nil {
+				return err
+			}
+			if err := SetFault(root, args[1], fault); err != nil {
+				return err
+			}
+			return printLines(c.OutOrStdout(), []string{fmt.Sprintf("'%s' will %s", args[1], fault)})
+		},
+	}
+}
+
+func newHeal() *cobra.Command {
+	return &cobra.Command{
+		Use: "heal DIR ['COMMAND LINE']", Short: "let a command, or all, succeed again", Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			root, err := Open(args[0])
+			if err != nil {
+				return err
+			}
+			healed, err := Heal(root, append(args, "")[1])
+			if err != nil {
+				return err
+			}
+			for _, command := range slices.Sorted(maps.Keys(healed)) {
+				fmt.Fprintf(c.OutOrStdout(), "'%s' will no longer %s\n", command, healed[command])
+			}
+			return nil
+		},
+	}
+}
+
+func newRestarts() *cobra.Command {
+	return &cobra.Command{
+		Use: "restarts DIR", Short: "print the commands that a host would have run", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			root, err := Open(args[0])
+			if err != nil {
+				return err
+			}
+			return PrintRestarts(c.OutOrStdout(), root)
+		},
+	}
+}
+
+func printLines(w io.Writer, lines []string) error {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknown runs when no subcommand matches.
+func unknown(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	return usage(c, fmt.Errorf("no command '%s'; hostler sandbox --help lists them", args[0]))
+}
+
+func usage(c *cobra.Command, err error) error {
+	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
+}
+
+func exactly(n int) cobra.PositionalArgs { return between(n, n) }
+
+func between(low, high int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= low && len(args) <= high {
+			return nil
+		}
+		return usage(c, fmt.Errorf("%d arguments do not fit", len(args)))
+	}
+}

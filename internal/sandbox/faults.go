@@ -1,0 +1,90 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/paths"
+)
+
+// Fault is what a command of a sandbox does instead of succeeding.
+type Fault string
+
+// The faults.
+const (
+	Fail Fault = "fail" // exit with status 1
+	Hang Fault = "hang" // run until the deadline of commands
+)
+
+// Faults reads which commands of the sandbox fail or hang: command line to fault.
+func Faults(root paths.Root) (map[string]Fault, error) {
+	text, err := os.ReadFile(root.Faults())
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]Fault{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read faults: %w", err)
+	}
+	faults := map[string]Fault{}
+	if err := json.Unmarshal(text, &faults); err != nil {
+		return nil, fmt.Errorf("read faults: %s: %w", root.Faults(), err)
+	}
+	return faults, nil
+}
+
+// SetFault makes the command line fail or hang from its next run on.
+func SetFault(root paths.Root, command string, fault Fault) error {
+	faults, err := Faults(root)
+	if err != nil {
+		return err
+	}
+	faults[command] = fault
+	return writeFaults(root, faults)
+}
+
+// Heal lets the command line succeed again; "" heals all. It returns the healed ones.
+func Heal(root paths.Root, command string) (map[string]Fault, error) {
+	faults, err := Faults(root)
+	if err != nil || command == "" {
+		return faults, errors.Join(err, writeFaults(root, map[string]Fault{}))
+	}
+	fault, ok := faults[command]
+	if !ok {
+		return nil, &api.Error{
+			Code: api.CodeNotFound, Message: fmt.Sprintf("'%s' has no fault", command),
+			Hint: "without a command, heal heals all",
+		}
+	}
+	delete(faults, command)
+	return map[string]Fault{command: fault}, writeFaults(root, faults)
+}
+
+// A server reads the file at each command it runs: it must never see half of it.
+func writeFaults(root paths.Root, faults map[string]Fault) error {
+	text, err := json.MarshalIndent(faults, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write faults: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(root.Faults()), 0o755); err != nil {
+		return fmt.Errorf("write faults: %w", err)
+	}
+	return writeFile(root.Faults(), append(text, '\n'))
+}
+
+func writeFile(path string, text []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(text)
+	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return os.Rename(temporary.Name(), path)
+}

@@ -1,0 +1,62 @@
+package sandbox
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/paths"
+)
+
+// record is one command that the sandbox was asked to run: a line of the file
+// that service.Recorder writes.
+type record struct {
+	Time    time.Time `json:"time"`
+	Service string    `json:"service"`
+	Command string    `json:"command"`
+	Changed []string  `json:"changed-settings"`
+	Result  string    `json:"result"`
+}
+
+// PrintRestarts writes the recorded commands as a table, oldest first.
+func PrintRestarts(w io.Writer, root paths.Root) error {
+	file, err := os.Open(root.Restarts())
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = fmt.Fprintln(w, "no command was run yet")
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("read restarts: %w", err)
+	}
+	defer file.Close()
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TIME\tRESULT\tSERVICE\tCOMMAND\tBECAUSE OF")
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		var r record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return fmt.Errorf("read restarts: %s line %d: %w", root.Restarts(), n, err)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Time.Local().Format(time.TimeOnly),
+			r.Result, dash(r.Service), r.Command, dash(strings.Join(r.Changed, " ")))
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read restarts: %w", err)
+	}
+	return table.Flush()
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
