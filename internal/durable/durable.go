@@ -1,0 +1,251 @@
+// Package durable writes files that survive power loss, and is the seam at
+// which tests crash the disk below them.
+//
+// Start with [WriteFile]. When it returns nil, the new file is on the disk under
+// its name; whenever the power goes before that, the name shows the old file or
+// the new one, whole, with its mode and owner, never a mix. The sequence is
+//
+//	openat(".NAME.hostler-RANDOM", O_CREAT|O_EXCL)  in the same folder
+//	write… , fchown, fchmod
+//	fsync(file)     the content and the attributes, before any name shows them
+//	close
+//	rename(temporary, NAME)
+//	fsync(folder)   the name
+//
+// Without the first fsync a file system may put the name on disk before the
+// content, and an empty file is found after a crash; without the second the
+// rename itself may be lost after success was reported.
+//
+// What a crash leaves behind has a name that [Clean] recognises. The package
+// does not lock: of two writers of the same name one wins, whole. It takes
+// folders that exist to be on disk. It is not for files that are changed in
+// place: the datastore has bbolt for that.
+package durable
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is what is done to a file system. [OS] is the real one; those of tests
+// are in durable/durabletest. Reading is not part of it: a crash is about what
+// was written.
+type FS interface {
+	Create(path string) (File, error) // a new file to write, mode 0600; it must not exist, not even as a link
+	Mkdir(path string) error          // mode 0755 before the umask
+	Rename(from, to string) error     // replaces to, itself if it is a link
+	Remove(path string) error         // of a file, a link or an empty folder
+	SyncDir(path string) error        // puts the names in a folder on disk
+}
+
+// File is a file being written.
+type File interface {
+	io.Writer
+	Chown(uid, gid int) error
+	Chmod(mode fs.FileMode) error
+	Sync() error // puts content and attributes on disk
+	Close() error
+}
+
+// Attributes are those that a file has from the first moment on that its name shows it.
+type Attributes struct {
+	Mode fs.FileMode // also fs.ModeSetuid, ModeSetgid and ModeSticky; the umask does not apply
+	UID  int         // Keep: that of the process
+	GID  int         // Keep: that of the process
+}
+
+// Keep stands for the process's own user or group in [Attributes].
+const Keep = -1
+
+// WriteFile replaces or creates the file at path with data. Missing folders are
+// made, as durably. If path is a link, the link itself is replaced. After an
+// error path shows the old file, or, if only the folder could not be synced,
+// perhaps the new one; nothing else is left behind.
+func WriteFile(fsys FS, path string, data []byte, a Attributes) error {
+	return WriteTo(fsys, path, a, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteTo is [WriteFile] for content that fill writes bit by bit.
+func WriteTo(fsys FS, path string, a Attributes, fill func(io.Writer) error) error {
+	dir := filepath.Dir(path)
+	if err := MkdirAll(fsys, dir); err != nil {
+		return err
+	}
+	temp := tempName(path)
+	if err := writeTemp(fsys, temp, a, fill); err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, discard(fsys, temp)))
+	}
+	if err := fsys.Rename(temp, path); err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, discard(fsys, temp)))
+	}
+	if err := fsys.SyncDir(dir); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// writeTemp writes and syncs a file that nobody knows yet.
+func writeTemp(fsys FS, temp string, a Attributes, fill func(io.Writer) error) error {
+	f, err := fsys.Create(temp)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fillFile(f, a, fill), f.Close())
+}
+
+func fillFile(f File, a Attributes, fill func(io.Writer) error) error {
+	if err := fill(f); err != nil {
+		return err
+	}
+	if a.UID != Keep || a.GID != Keep {
+		if err := f.Chown(a.UID, a.GID); err != nil {
+			return err
+		}
+	}
+	// After chown, which clears the setuid and setgid bits.
+	if err := f.Chmod(a.Mode); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// discard removes a temporary file after an error, which it must not hide.
+func discard(fsys FS, temp string) error {
+	if err := fsys.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Remove removes the file at path durably. One that does not exist is no error.
+func Remove(fsys FS, path string) error {
+	if err := fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// A file that is gone already may have been removed without a sync. If its
+	// folder is gone as well, so is the name.
+	if err := fsys.SyncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", path, err)
+	}
+	return nil
+}
+
+// Rename gives a file, whose content is on disk, another name in the same folder, durably.
+func Rename(fsys FS, from, to string) error {
+	if filepath.Dir(from) != filepath.Dir(to) {
+		return fmt.Errorf("rename %s: %s is in another folder", from, to)
+	}
+	if err := fsys.Rename(from, to); err != nil {
+		return err
+	}
+	if err := fsys.SyncDir(filepath.Dir(to)); err != nil {
+		return fmt.Errorf("rename %s: %w", from, err)
+	}
+	return nil
+}
+
+// MkdirAll makes a folder and its missing parents, durably.
+func MkdirAll(fsys FS, dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: errors.New("a file is in its place")}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := MkdirAll(fsys, parent); err != nil {
+		return err
+	}
+	if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := fsys.SyncDir(parent); err != nil {
+		// It must not be there when this is tried again: folders that exist
+		// are taken to be on disk.
+		return fmt.Errorf("make folder %s: %w", dir, errors.Join(err, discard(fsys, dir)))
+	}
+	return nil
+}
+
+// tempMark is in the name of every temporary file, after a dot and the name of
+// the file that it was to become. Programs that read whole folders (systemd,
+// sysctl.d) pass over names that begin with a dot.
+const tempMark = ".hostler-"
+
+// maxName is the longest file name that Linux file systems take, in bytes.
+const maxName = 255
+
+func tempName(path string) string {
+	dir, name := filepath.Split(path)
+	suffix := tempMark + rand.Text()
+	if most := maxName - 1 - len(suffix); len(name) > most {
+		name = name[:most]
+	}
+	return filepath.Join(dir, "."+name+suffix)
+}
+
+func isTemp(name string) bool {
+	i := strings.LastIndex(name, tempMark)
+	return i > 0 && name[0] == '.' && len(name)-i == len(tempMark)+len(rand.Text())
+}
+
+// Clean removes the temporary files that crashes left in a folder. Nobody may
+// be writing there meanwhile. A folder that does not exist is clean.
+func Clean(fsys FS, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clean %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if !isTemp(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		// Not synced: at worst it is removed again.
+		if err := discard(fsys, filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("clean %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// ErrTooLarge is returned by ReadFile for a file that is larger than its caller expects.
+var ErrTooLarge = errors.New("file is too large")
+
+// ReadFile reads a regular file of at most limit bytes.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	// Opening a FIFO would wait for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
+	}
+	return data, nil
+}

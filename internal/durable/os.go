@@ -1,0 +1,30 @@
+package durable
+
+import (
+	"errors"
+	"os"
+)
+
+// OS is the file system of the host.
+type OS struct{}
+
+func (OS) Create(path string) (File, error) {
+	// O_EXCL also refuses a link in the last place.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (OS) Mkdir(path string) error      { return os.Mkdir(path, 0o755) }
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+func (OS) Remove(path string) error     { return os.Remove(path) }
+
+func (OS) SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
