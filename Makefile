@@ -17,20 +17,26 @@ tmpfilesdir = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 VARIANT ?= metal-dev
 
 # The host's programs are one file under several names.
-HOST_PROGRAMS = apiserver apiclient schnauzer
+HOST_PROGRAMS = apiserver apiclient schnauzer schnauzer-v2
 
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' $(GOFLAGS)
+# What the programs answer to --version; empty: what Go knows of the build.
+VERSION ?=
+LDFLAGS  = -s -w -X github.com/hostler-os/hostler/internal/cli.version=$(VERSION)
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' $(GOFLAGS)
 
 FUZZTIME ?= 10s
 SHORT    ?=
 
-.PHONY: help build test lint integration bench fuzz cover install clean
+.PHONY: help build demo test lint integration bench fuzz cover install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## every program into bin/
 	$(BUILD) -o bin/ ./cmd/...
+
+demo: build ## a tour in a sandbox that checks itself; needs no root
+	demo/demo.sh
 
 test: ## everything that needs neither root nor systemd, under the race detector
 	$(GO) test -race -timeout 8m ./...

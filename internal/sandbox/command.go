@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
@@ -60,7 +62,7 @@ func newCommand(assets fs.FS) *cobra.Command {
 }
 
 func newNew(assets fs.FS) *cobra.Command {
-	options := Options{Version: cli.Version()}
+	options := Options{Version: releaseVersion(cli.Version())}
 	command := &cobra.Command{
 		Use: "new DIR", Short: "lay out a sandbox in a new or empty folder",
 		Example: "  hostler sandbox new /tmp/box --variant aws-dev", Args: exactly(1),
@@ -76,6 +78,16 @@ func newNew(assets fs.FS) *cobra.Command {
 	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "variant of the host that it stands for")
 	command.Flags().BoolVar(&options.Renew, "force", false, "renew an existing sandbox's models, variants and templates")
 	return command
+}
+
+// releaseVersion is the version of a build in the form of an operating
+// system's: a semantic version without "v".
+func releaseVersion(build string) string {
+	version := strings.TrimPrefix(build, "v")
+	if _, err := semver.StrictNewVersion(version); err != nil {
+		return "0.0.0-devel"
+	}
+	return version
 }
 
 func newVariants(assets fs.FS) *cobra.Command {

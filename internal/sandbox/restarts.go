@@ -9,9 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -36,8 +36,7 @@ func PrintRestarts(w io.Writer, root paths.Root) error {
 		return fmt.Errorf("read restarts: %w", err)
 	}
 	defer file.Close()
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TIME\tRESULT\tSERVICE\tCOMMAND\tBECAUSE OF")
+	rows := [][]string{{"TIME", "RESULT", "SERVICE", "COMMAND", "BECAUSE OF"}}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for n := 1; lines.Scan(); n++ {
@@ -45,13 +44,15 @@ func PrintRestarts(w io.Writer, root paths.Root) error {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			return fmt.Errorf("read restarts: %s line %d: %w", root.Restarts(), n, err)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Time.Local().Format(time.TimeOnly),
-			r.Result, dash(r.Service), r.Command, dash(strings.Join(r.Changed, " ")))
+		rows = append(rows, []string{
+			r.Time.Local().Format(time.TimeOnly), r.Result, dash(r.Service), r.Command, strings.Join(r.Changed, " "),
+		})
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read restarts: %w", err)
 	}
-	return table.Flush()
+	cli.Table(w, rows)
+	return nil
 }
 
 func dash(text string) string {

@@ -1,0 +1,175 @@
+#!/bin/sh
+# A tour of Hostler in a sandbox: no root, no systemd, nothing outside a temporary folder.
+#
+# Each step says in a line what it shows, prints the commands as one would type
+# them, and checks what came of it: the tour fails where Hostler does not do as told.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$(cd "$here/../bin" && pwd):$PATH
+folder=$(mktemp -d)
+box=$folder/box
+server=
+
+cleanup() {
+	code=$?
+	trap - EXIT
+	if [ -n "$server" ]; then
+		kill "$server" 2>/dev/null || true
+		wait "$server" 2>/dev/null || true
+	fi
+	[ "$code" -eq 0 ] || sed 's/^/    apiserver: /' "$folder/apiserver.log" 2>/dev/null || true
+	rm -rf "$folder"
+	exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+	title=$(printf '\033[1m') command=$(printf '\033[36m') good=$(printf '\033[32m') plain=$(printf '\033[0m')
+else
+	title='' command='' good='' plain=''
+fi
+
+# --- how the tour speaks ---------------------------------------------------
+
+number=0
+step() {
+	number=$((number + 1))
+	printf '\n%s%2d  %s%s\n' "$title" "$number" "$1" "$plain"
+}
+
+shown() { printf '    %s$ %s%s\n' "$command" "$*" "$plain"; }
+indent() { sed 's/^/    /'; }
+ok() { printf '    %s✓ %s%s\n' "$good" "$1" "$plain"; }
+wrong() {
+	printf '    ✗ %s\n' "$1" >&2
+	exit 1
+}
+
+# run CODE COMMAND…: print it, run it, show what it says, and expect the exit code.
+run() {
+	want=$1 got=0
+	shift
+	shown "$(words "$@")"
+	"$@" >"$folder/output" 2>&1 </dev/null || got=$?
+	indent <"$folder/output"
+	[ "$got" -eq "$want" ] || wrong "exit code $got, expected $want"
+}
+
+# words prints a command line with quotes where a shell wants them.
+words() {
+	line=
+	for word in "$@"; do
+		case $word in
+		"$box"/*) word=${word#"$box"} ;;
+		*[!A-Za-z0-9_./:=,@%+-]*) word="'$word'" ;;
+		esac
+		line="$line $word"
+	done
+	printf '%s' "${line# }"
+}
+
+# Files of the sandbox are shown as on a host: /etc/motd is $box/etc/motd.
+apiclient() { command apiclient --root "$box" "$@"; }
+says() { grep -q -e "$1" "$folder/output" || wrong "expected to read: $1"; }
+holds() { grep -q -x -F -e "$2" "$box$1" || wrong "expected $1 to hold: $2"; }
+keep() { cp "$box$1" "$folder/kept"; }
+same() { cmp -s "$box$1" "$folder/kept" || wrong "expected $1 to be as before"; }
+value() { apiclient get "settings.$1" | tr -d ' \n'; }
+
+# within SECONDS COMMAND…: wait until it succeeds.
+within() {
+	tries=$(($1 * 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# --- the tour ---------------------------------------------------------------
+
+step 'A sandbox is a folder laid out like the root of a host.'
+shown 'hostler sandbox new BOX --variant metal-dev'
+hostler sandbox new "$box" --variant metal-dev >"$folder/output"
+[ -f "$box/usr/share/templates/motd" ] || wrong 'expected templates in the sandbox'
+ok 'models, variants and templates are in place'
+
+step 'apiserver serves it. Below, apiclient stands for apiclient --root BOX, and /etc for BOX/etc.'
+shown 'apiserver --root BOX &'
+apiserver --root "$box" >"$folder/apiserver.log" 2>&1 &
+server=$!
+within 10 apiclient whoami || wrong 'apiserver does not answer'
+run 0 apiclient whoami
+ok 'it answers on BOX/run/api.sock'
+
+step 'User data in TOML becomes settings; settings become files.'
+run 0 cat "$here/user-data.toml"
+run 0 apiclient apply "file://$here/user-data.toml"
+run 0 cat "$box/etc/chrony.conf"
+holds /etc/chrony.conf 'pool time1.example.com iburst'
+holds /etc/motd 'Machine of the build team'
+ok 'every file of every changed setting is written'
+
+step 'One setting changes: the file before and after.'
+run 0 cat "$box/etc/motd"
+run 0 apiclient set "motd=Tom & Jerry's machine: \"look, don't touch\""
+run 0 cat "$box/etc/motd"
+holds /etc/motd "Tom & Jerry's machine: \"look, don't touch\""
+ok 'as written: each template escapes for its own kind of file'
+
+step 'A dry run shows the files and the restarts, and touches nothing.'
+keep /etc/chrony.conf
+run 0 apiclient set --dry-run 'ntp.options=["iburst", "minpoll 4"]'
+says 'chrony'
+same /etc/chrony.conf
+ok '/etc/chrony.conf is as before'
+
+step 'A value that does not fit is refused: which key, what was expected, what to do.'
+run 1 apiclient set network.hostname=Not_A_Hostname
+run 1 apiclient set ntp.time-server=time.example.com
+says 'time-servers'
+[ "$(value network.hostname)" = '{"settings":{"network":{"hostname":"build-7.example.com"}}}' ] || wrong 'expected the former hostname'
+ok 'nothing was changed'
+
+step 'A restart fails: settings and files go back to what they were.'
+restart='/bin/systemctl try-reload-or-restart chronyd.service'
+run 0 hostler sandbox fail "$box" "$restart"
+keep /etc/chrony.conf
+run 3 apiclient set 'ntp.time-servers=["nowhere.example.com"]'
+same /etc/chrony.conf
+value ntp.time-servers | grep -q 'time1.example.com' || wrong 'expected the former time servers'
+run 0 hostler sandbox heal "$box"
+ok 'undone as a whole, and the exit code says so'
+
+step 'A change on trial undoes itself unless somebody confirms it in time.'
+keep /etc/motd
+run 0 apiclient set --try 2s motd='Only for two seconds'
+holds /etc/motd 'Only for two seconds'
+printf '    … nobody runs apiclient confirm …\n'
+within 10 cmp -s "$box/etc/motd" "$folder/kept" || wrong 'expected /etc/motd to come back'
+run 0 cat "$box/etc/motd"
+ok 'the former message is back'
+
+step 'Unset takes a value away; the one below it shows again.'
+run 0 apiclient unset motd
+run 0 cat "$box/etc/motd"
+holds /etc/motd 'Welcome to Bottlerocket!'
+ok 'the default of the image'
+
+step 'Explain says what a setting means, where its value comes from and what it drives.'
+run 0 apiclient explain ntp.time-servers
+says 'chrony'
+
+step 'The history knows who changed what, when and why.'
+run 0 apiclient history
+says 'motd'
+
+step 'A host would have run these commands.'
+run 0 hostler sandbox restarts "$box"
+says 'chronyd.service'
+
+printf '\n%sThat was all of it. Your turn:%s hostler sandbox new my-box\n' "$title" "$plain"
