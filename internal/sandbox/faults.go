@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -21,9 +20,12 @@ const (
 	Hang Fault = "hang" // run until the deadline of commands
 )
 
+// maxFaults is how much a file of faults may hold, in bytes.
+const maxFaults = 1 << 20
+
 // Faults reads which commands of the sandbox fail or hang: command line to fault.
 func Faults(root paths.Root) (map[string]Fault, error) {
-	text, err := os.ReadFile(root.Faults())
+	text, err := durable.ReadFile(root.Faults(), maxFaults)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]Fault{}, nil
 	}
@@ -64,27 +66,16 @@ func Heal(root paths.Root, command string) (map[string]Fault, error) {
 	return map[string]Fault{command: fault}, writeFaults(root, faults)
 }
 
-// A server reads the file at each command it runs: it must never see half of it.
+// A server reads the file at each command it runs: it never sees half of it.
 func writeFaults(root paths.Root, faults map[string]Fault) error {
 	text, err := json.MarshalIndent(faults, "", "  ")
+	if err == nil {
+		err = durable.WriteFile(durable.OS{}, root.Faults(), append(text, '\n'), attributes)
+	}
 	if err != nil {
 		return fmt.Errorf("write faults: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(root.Faults()), 0o755); err != nil {
-		return fmt.Errorf("write faults: %w", err)
-	}
-	return writeFile(root.Faults(), append(text, '\n'))
+	return nil
 }
 
-func writeFile(path string, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(text)
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(temporary.Name(), path)
-}
+var attributes = durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
