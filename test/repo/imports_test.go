@@ -16,7 +16,7 @@ var wrapped = []struct {
 	{"go.etcd.io/bbolt", []string{"internal/datastore"}, "what is durable and when is decided in one place"},
 	{"github.com/theupdateframework/go-tuf", []string{"internal/tufrepo"}, "it is heavy, and its defaults need guarding"},
 	{"github.com/coreos/go-systemd/v22/dbus", []string{"internal/service"}, "restarts go through one door"},
-	{"github.com/godbus/dbus", nil, "go-systemd speaks D-Bus for us"},
+	{"github.com/godbus/dbus", []string{"internal/service"}, "restarts go through one door"},
 	{"github.com/go-chi/chi", []string{"internal/api/server"}, "the route table is the server's"},
 	{"github.com/santhosh-tekuri/jsonschema", []string{"internal/model"}, "only the model knows that schemas check it"},
 	{"github.com/nlnwa/whatwg-url", []string{"internal/model"}, "URLs are one scalar type of the model"},

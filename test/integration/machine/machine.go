@@ -88,6 +88,12 @@ func New(t testing.TB, trees ...string) *Machine {
 	return m
 }
 
+// Enable makes units start at the next boot.
+func (m *Machine) Enable(units ...string) {
+	m.t.Helper()
+	m.inside(append([]string{"systemctl", "--root=" + m.root(), "enable", "-q"}, units...)...)
+}
+
 // root is where the machine's root lies in the holder's mount namespace.
 func (m *Machine) root() string { return filepath.Join(m.dir, "root") }
 
