@@ -107,7 +107,7 @@ func TestStopDuringChange(t *testing.T) {
 // Killed again and again while settings change, apiserver loses none that it
 // had confirmed, and settings and files agree in the end.
 func TestKilledOften(t *testing.T) {
-	h := newHost(t, "StartLimitIntervalSec=0", "RestartSec=1ms")
+	h := newHost(t, "RestartSec=1ms")
 	confirmed := ""
 	for round := range 25 {
 		value := "round-" + string(rune('a'+round))
