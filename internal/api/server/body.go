@@ -1,0 +1,128 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// Limits of request bodies.
+const (
+	maxBody  = 2 << 20          // the reference's
+	maxDepth = 128              // of JSON; the reference's reader stops there too
+	maxDrain = 16 << 20         // read and forgotten so that a naive client gets to see its 413
+	bodyTime = 20 * time.Second // for the whole of a body
+)
+
+// jsonBody reads a request's JSON document, whatever is in it.
+func jsonBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return nil, libraryError{&api.Error{
+			Code:    api.CodeInvalid,
+			Message: "Content type error",
+			Hint:    "send the header Content-Type: application/json",
+		}}
+	}
+	body, err := readBody(w, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) == 0:
+		return nil, badJSON("EOF while parsing a value at line 1 column 0")
+	}
+	return body, checkDepth(body)
+}
+
+// isJSON accepts application/json, other types of JSON, and the suffix +json.
+func isJSON(contentType string) bool {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	_, subtype, ok := strings.Cut(mediaType, "/")
+	return err == nil && ok && (subtype == "json" || strings.HasSuffix(subtype, "+json"))
+}
+
+// readBody reads up to maxBody bytes within bodyTime. While it waits, the
+// connection may be given up in favour of a new one.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	// Errors of deadlines are ignored here: test recorders have none.
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	defer control.SetReadDeadline(time.Time{})
+	leave := connOf(r).enter(reading)
+	defer leave()
+
+	if r.ContentLength > maxBody {
+		drain(r.Body)
+		return nil, tooLarge(fmt.Sprintf("JSON payload (%d bytes) is larger than allowed (limit: %d bytes).", r.ContentLength, maxBody))
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, unreadable(err)
+	case len(body) > maxBody:
+		drain(r.Body)
+		return nil, tooLarge(fmt.Sprintf("JSON payload has exceeded limit (%d bytes).", maxBody))
+	}
+	return body, nil
+}
+
+func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, maxDrain) }
+
+func tooLarge(text string) error {
+	return libraryError{&api.Error{Code: api.CodeTooLarge, Message: text, Hint: "send the settings in several requests of one transaction"}}
+}
+
+func unreadable(err error) error {
+	text := "A payload reached EOF, but is not complete."
+	if e, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && e.Timeout() {
+		text = fmt.Sprintf("the body did not arrive within %s", bodyTime)
+	}
+	return libraryError{&api.Error{Code: api.CodeInvalid, Message: text}}
+}
+
+// checkDepth refuses JSON that is nested deeper than maxDepth. It judges
+// nothing else: brackets in strings do not count, everything else is up to the parser.
+func checkDepth(doc []byte) error {
+	depth, inString, line, start := 0, false, 1, -1
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case c == '\n':
+			line, start = line+1, i
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return badJSON(fmt.Sprintf("recursion limit exceeded at line %d column %d", line, i-start))
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// decodeBody reads a request's JSON document into v: no unknown member, no
+// duplicate, nothing after it.
+func decodeBody(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := jsonBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
+		return badJSON(err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// phase is what a connection is doing. A connection beyond the limit makes
+// room for itself by closing the one that has been longest in the first phase
+// of this order in which there is any; one that is busy is never closed.
+type phase uint8
+
+const (
+	waiting phase = iota // for the head of a request: idle, or slower than everybody else
+	reading              // the body of one
+	parked               // an answer that comes when something happens: events, a change's end
+	busy                 // in a handler
+	phases
+)
+
+var phaseNames = [phases]string{waiting: "waiting", reading: "reading", parked: "parked", busy: "busy"}
+
+// A conn is one connection and who is at its other end, read once, when it came.
+type conn struct {
+	identity api.Identity
+
+	table *connTable
+	raw   net.Conn
+	phase phase
+	since time.Time
+}
+
+// connTable knows all connections. Its cost is one short lock a state change,
+// and a walk over all when it is full and a new one comes.
+type connTable struct {
+	max int
+
+	mu      sync.Mutex
+	conns   map[net.Conn]*conn
+	evicted uint64
+}
+
+func newConnTable(limit int) *connTable {
+	return &connTable{max: limit, conns: make(map[net.Conn]*conn)}
+}
+
+// add takes in a new connection, at the expense of the one that is least worth
+// keeping. It tells whether there was room.
+func (t *connTable) add(c *conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.conns) >= t.max {
+		victim := t.victim()
+		if victim == nil {
+			return false
+		}
+		t.evicted++
+		delete(t.conns, victim.raw)
+		victim.raw.Close()
+	}
+	c.table, c.since = t, time.Now()
+	t.conns[c.raw] = c
+	return true
+}
+
+func (t *connTable) victim() *conn {
+	var victim *conn
+	for _, c := range t.conns {
+		switch {
+		case c.phase == busy:
+		case victim == nil, c.phase < victim.phase,
+			c.phase == victim.phase && c.since.Before(victim.since):
+			victim = c
+		}
+	}
+	return victim
+}
+
+// track follows the states that net/http reports.
+func (t *connTable) track(raw net.Conn, state http.ConnState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.conns[raw]
+	switch {
+	case c == nil:
+	case state == http.StateIdle:
+		c.phase, c.since = waiting, time.Now()
+	case state == http.StateActive:
+		c.phase, c.since = busy, time.Now()
+	case state == http.StateClosed, state == http.StateHijacked:
+		delete(t.conns, raw)
+	}
+}
+
+// count returns how many connections are in each phase, and how many were closed to make room.
+func (t *connTable) count() (counts [phases]int, evicted uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.conns {
+		counts[c.phase]++
+	}
+	return counts, t.evicted
+}
+
+// enter puts the connection into a phase until leave is called.
+func (c *conn) enter(p phase) (leave func()) {
+	c.set(p)
+	return func() { c.set(busy) }
+}
+
+func (c *conn) set(p phase) {
+	if c.table == nil { // a request without a connection, in tests
+		return
+	}
+	c.table.mu.Lock()
+	c.phase, c.since = p, time.Now()
+	c.table.mu.Unlock()
+}
+
+type connKey struct{}
+
+// connOf is the connection that a request came by.
+func connOf(r *http.Request) *conn {
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		return c
+	}
+	return &conn{} // nobody, with no role
+}
+
+func withConn(ctx context.Context, c *conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}

@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// heartbeat is how often a silent event stream shows that it lives.
+const heartbeat = 15 * time.Second
+
+// writeTime is how long a watcher may leave an event unread.
+const writeTime = 30 * time.Second
+
+// A stream writes server-sent events (HTML standard, §9.2).
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	id      uint64
+}
+
+// newStream begins the answer; what is written from now on goes out at once.
+func newStream(w http.ResponseWriter) (*stream, error) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	st := &stream{w: w, control: http.NewResponseController(w)}
+	return st, st.control.Flush()
+}
+
+func (st *stream) send(text string) error {
+	_ = st.control.SetWriteDeadline(time.Now().Add(writeTime)) // test recorders have none
+	if _, err := st.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return st.control.Flush()
+}
+
+func (st *stream) event(e api.Event) error {
+	doc, err := marshal(e)
+	if err != nil {
+		return err
+	}
+	st.id++
+	return st.send(fmt.Sprintf("id: %d\nevent: change\ndata: %s\n\n", st.id, doc))
+}
+
+// events streams the life of one change until it is over, or of all changes
+// until the peer goes away or the server stops. A stream of one change begins
+// with its present state, so whoever comes back has missed nothing that
+// matters: Last-Event-ID needs no answer of its own.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	id, err := parseQuery(r.URL.RawQuery).number("change", 0)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	watch := s.Engine.Watch(ctx) // before the present state is read: nothing may fall in between
+	var present *api.Change
+	if id > 0 {
+		if present, err = s.change(fmt.Sprint(id)); err != nil {
+			return err
+		}
+	}
+	defer connOf(r).enter(parked)()
+	st, err := newStream(w)
+	if err != nil {
+		return nil // the peer is gone
+	}
+	if present != nil && (st.event(api.Event{Change: *present}) != nil || present.State.Final()) {
+		return nil
+	}
+	st.follow(ctx, watch, id)
+	return nil
+}
+
+// follow passes events on until the change with this id is over; with id 0, those of all.
+func (st *stream) follow(ctx context.Context, watch <-chan api.Event, id uint64) {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			err = st.send(":\n\n")
+		case e, ok := <-watch:
+			switch {
+			case !ok:
+				return
+			case id != 0 && e.Change.ID != id:
+				continue
+			}
+			if err = st.event(e); id != 0 && e.Change.State.Final() {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}

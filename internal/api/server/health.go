@@ -1,0 +1,97 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// Bounds of what health looks at.
+const (
+	recentChanges = 50
+	stuckAfter    = 10 * time.Minute // longer than any restart command may take
+)
+
+// Health tells how the server is and what needs somebody's attention.
+func (s *Server) Health() (api.Health, error) {
+	h := api.Health{
+		Version:  s.Version,
+		Variant:  s.Model.Variant(),
+		Started:  s.started,
+		Settings: s.Store.Snapshot().Len(),
+	}
+	changes, err := s.Engine.Changes(0, recentChanges)
+	if err != nil {
+		return h, err
+	}
+	s.judgeStore(&h)
+	judgeChanges(&h, changes)
+	if _, err := s.OS(); err != nil {
+		h.Problems = append(h.Problems, err.Error())
+	}
+	h.Status = "ok"
+	if len(h.Problems) > 0 {
+		h.Status = "degraded"
+	}
+	return h, nil
+}
+
+func (s *Server) judgeStore(h *api.Health) {
+	for _, u := range s.Store.Unfit() {
+		h.Problems = append(h.Problems, fmt.Sprintf(
+			"the %s value of %s does not fit the model of %s and is not used; set or unset it", u.Layer, u.Key, h.Variant))
+	}
+}
+
+// judgeChanges sorts what is under way from what went wrong. A failure counts
+// until a later change of the same keys came off.
+func judgeChanges(h *api.Health, changes []api.Change) {
+	repaired := make(map[string]bool)
+	for _, c := range changes { // newest first
+		switch c.State {
+		case api.StateApplying:
+			h.Active = c.ID
+			if since := time.Since(c.Created); since > stuckAfter {
+				h.Problems = append(h.Problems, fmt.Sprintf("change %d has been applying for %s", c.ID, since.Round(time.Second)))
+			}
+		case api.StatePlanned:
+			h.Queued++
+		case api.StateTrying:
+			h.Trying = append(h.Trying, c.ID)
+		case api.StateDone:
+			for _, k := range c.Keys {
+				repaired[k] = true
+			}
+		case api.StateFailed:
+			if !covers(repaired, c.Keys) {
+				h.Problems = append(h.Problems, fmt.Sprintf("change %d failed and its settings were kept: %s", c.ID, reason(c)))
+			}
+		}
+	}
+}
+
+func covers(repaired map[string]bool, keys []string) bool {
+	for _, k := range keys {
+		if !repaired[k] {
+			return false
+		}
+	}
+	return len(keys) > 0
+}
+
+func reason(c api.Change) string {
+	if c.Error != nil {
+		return c.Error.Message
+	}
+	return "see GET /changes/" + fmt.Sprint(c.ID)
+}
+
+func (s *Server) getHealth(w http.ResponseWriter, _ *http.Request) error {
+	h, err := s.Health()
+	if err != nil {
+		return err
+	}
+	return answer(w, h)
+}

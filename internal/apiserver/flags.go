@@ -1,0 +1,162 @@
+package apiserver
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/paths"
+)
+
+const usage = `apiserver owns the settings of a host, serves the API on a Unix socket and
+applies changes to files and services.
+
+Usage:
+  apiserver [FLAG…]
+
+Flags:
+  --root DIR              serve DIR as if it were the host's root (default /)
+  --socket-path PATH      the socket; default run/api.sock below the root.
+                          A socket from systemd takes precedence.
+  --socket-gid GID        the group that the socket is given to, by number
+  --socket-mode MODE      its permissions, octal (default 0660)
+  --datastore-path PATH   the datastore's file; default var/lib/hostler/datastore.db
+                          below the root. A path that ends in /current means the
+                          file datastore.db beside it.
+  --variant NAME          the variant of the image; default what the file
+                          usr/share/hostler/variant below the root says
+  --restart-timeout TIME  how long one restart command may take (default 2m)
+  --log-level LEVEL       trace, debug, info, warn or error (default info)
+  --exec-socket-path PATH accepted for the reference's unit files
+  --no-color              accepted; the log has no colours
+  --help                  print this
+
+Exit status: 0 stopped in order, 1 failed, 2 wrong usage.
+`
+
+var errHelp = errors.New("help")
+
+// options are the flags, with their defaults filled in.
+type options struct {
+	root           paths.Root
+	socket         string
+	socketGID      int // -1: not given
+	socketMode     os.FileMode
+	datastore      string
+	variant        string
+	restartTimeout time.Duration
+	level          slog.Level
+}
+
+// datastoreFile is the name of the datastore's file in a folder of the reference's layout.
+const datastoreFile = "datastore.db"
+
+func parseFlags(args []string) (options, error) {
+	o := options{socketGID: -1, socketMode: 0o660, restartTimeout: 2 * time.Minute}
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	flags.Func("root", "", func(text string) error {
+		o.root = paths.Root(text)
+		return notEmpty(text)
+	})
+	flags.Func("socket-path", "", func(text string) error { o.socket = text; return notEmpty(text) })
+	flags.Func("socket-gid", "", o.setGID)
+	flags.Func("socket-mode", "", o.setMode)
+	flags.Func("datastore-path", "", o.setDatastore)
+	flags.Func("variant", "", func(text string) error { o.variant = text; return notEmpty(text) })
+	flags.Func("restart-timeout", "", o.setTimeout)
+	flags.Func("log-level", "", o.setLevel)
+	flags.Func("exec-socket-path", "", func(string) error { return nil })
+	flags.Bool("no-color", false, "")
+	if len(args) > 0 {
+		args = args[1:]
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return o, errHelp
+	case err != nil:
+		return o, err
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return o.filled()
+}
+
+// filled gives what was not said its place below the root.
+func (o options) filled() (options, error) {
+	if o.root == "" {
+		o.root = paths.Host
+	}
+	root, err := filepath.Abs(string(o.root))
+	if err != nil {
+		return o, fmt.Errorf("find root: %w", err)
+	}
+	o.root = paths.Root(root)
+	if o.socket == "" {
+		o.socket = o.root.Socket()
+	}
+	if o.datastore == "" {
+		o.datastore = o.root.Datastore()
+	}
+	return o, nil
+}
+
+func notEmpty(text string) error {
+	if text == "" {
+		return errors.New("it is empty")
+	}
+	return nil
+}
+
+func (o *options) setGID(text string) error {
+	gid, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New("a group's number is wanted")
+	}
+	o.socketGID = int(gid)
+	return nil
+}
+
+func (o *options) setMode(text string) error {
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode > 0o777 {
+		return errors.New("octal permissions such as 0660 are wanted")
+	}
+	o.socketMode = os.FileMode(mode)
+	return nil
+}
+
+// setDatastore takes the reference's link "current", too, and stays out of its tree.
+func (o *options) setDatastore(text string) error {
+	o.datastore = text
+	if trimmed := strings.TrimRight(text, "/"); filepath.Base(trimmed) == "current" {
+		o.datastore = filepath.Join(filepath.Dir(trimmed), datastoreFile)
+	}
+	return notEmpty(text)
+}
+
+func (o *options) setTimeout(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return errors.New("a duration such as 90s is wanted")
+	}
+	o.restartTimeout = d
+	return nil
+}
+
+func (o *options) setLevel(text string) error {
+	level, ok := levels[strings.ToLower(text)]
+	if !ok {
+		return errors.New("it is none of trace, debug, info, warn, error")
+	}
+	o.level = level
+	return nil
+}

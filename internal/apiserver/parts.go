@@ -1,0 +1,123 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/server"
+	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/service"
+	"github.com/hostler-os/hostler/internal/template"
+)
+
+// loadModel reads the model of the image's variant.
+func (p *program) loadModel() (*model.Model, error) {
+	variant := p.variant
+	if variant == "" {
+		text, err := os.ReadFile(p.root.Variant())
+		if err != nil {
+			return nil, &api.Error{
+				Code:    api.CodeNotFound,
+				Message: fmt.Sprintf("find out the variant: %v", err),
+				Hint:    "name it with --variant, or lay out a root with: hostler sandbox new DIR --variant NAME",
+			}
+		}
+		variant = strings.TrimSpace(string(text))
+	}
+	m, err := model.Load(os.DirFS(p.root.Share()), variant)
+	if err != nil {
+		return nil, &api.Error{
+			Code:    api.CodeInvalid,
+			Message: fmt.Sprintf("load model of variant %s from %s: %v", variant, p.root.Share(), err),
+			Hint:    "the image brings this folder; models/ and variants/ in it must fit each other",
+		}
+	}
+	return m, nil
+}
+
+// explainStore says what can be done about a datastore that does not open.
+func explainStore(err error, path string) error {
+	hint := "look at the disk and the permissions of " + filepath.Dir(path)
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "apiserver must own " + filepath.Dir(path) + ": run it as root, or with a --root of your own"
+	}
+	return &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: hint}
+}
+
+// inSandbox tells whether the root only records what a host would run.
+func (p *program) inSandbox() bool {
+	_, err := os.Stat(p.root.Sandbox())
+	return err == nil
+}
+
+// systemdRuns is the folder that exists while systemd is the init system, sd_booted(3).
+const systemdRuns = "/run/systemd/system"
+
+// manager is who runs restart commands.
+func (p *program) manager() (service.Manager, error) {
+	if p.inSandbox() {
+		if err := os.MkdirAll(p.root.Run(), 0o755); err != nil {
+			return nil, fmt.Errorf("make folder of the sandbox's records: %w", err)
+		}
+		return service.Recorder(p.root.Restarts(), p.root.Faults(), p.restartTimeout), nil
+	}
+	if _, err := os.Stat(paths.Host.Join(systemdRuns)); err == nil && p.root.IsHost() {
+		return service.Systemd(p.log, p.restartTimeout)
+	}
+	return service.Plain(p.log, p.restartTimeout), nil
+}
+
+// rebooter reboots the host; another root only records it, or refuses.
+func (p *program) rebooter() server.Rebooter {
+	switch {
+	case p.inSandbox():
+		return func(ctx context.Context) error {
+			_, err := p.services.Run(ctx, service.Command{Line: server.RebootLine(), Service: "reboot"})
+			return err
+		}
+	case p.root.IsHost():
+		return server.SystemReboot
+	}
+	return func(context.Context) error {
+		return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf("%s is not the running host", p.root)}
+	}
+}
+
+// osData is what templates see as "os".
+func (p *program) osData() (map[string]any, error) {
+	release, err := osrelease.Read(p.root)
+	if err != nil {
+		return nil, err
+	}
+	return release.Map(), nil
+}
+
+// Facts of the kernel that templates may ask for.
+const (
+	fipsFile   = "/proc/sys/crypto/fips_enabled"
+	bootIDFile = "/proc/sys/kernel/random/boot_id"
+)
+
+// system is what template helpers may learn of the machine: nothing in a sandbox, where the same settings always give the same files.
+func (p *program) system() template.System {
+	if !p.root.IsHost() {
+		return template.System{}
+	}
+	fips, _ := os.ReadFile(fipsFile) // a kernel without it is not in FIPS mode
+	return template.System{CPUs: runtime.NumCPU(), FIPS: strings.TrimSpace(string(fips)) == "1"}
+}
+
+// readBootID tells this boot from others; without it pending transactions just stay.
+func readBootID() string {
+	text, _ := os.ReadFile(bootIDFile)
+	return strings.TrimSpace(string(text))
+}
