@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// sandbox is a root with a running apiserver. Its programs are the multi-call
+// binary under its names, as installed on a host.
+type sandbox struct {
+	root   string
+	bin    string
+	server *exec.Cmd
+}
+
+const startLimit = 20 * time.Second
+
+func startSandbox(ctx context.Context, b *bench, variant string) (*sandbox, error) {
+	dir, err := os.MkdirTemp(b.dir, "sandbox-")
+	if err != nil {
+		return nil, err
+	}
+	s := &sandbox{root: filepath.Join(dir, "root"), bin: dir}
+	for _, name := range []string{"apiserver", "apiclient"} {
+		if err := os.Symlink(filepath.Join(b.bin, "hostler"), filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	if out, err := exec.CommandContext(ctx, filepath.Join(b.bin, "hostler"), "sandbox", "new", s.root, "--variant", variant).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("lay out sandbox: %w\n%s", err, out)
+	}
+	s.server = exec.Command(filepath.Join(dir, "apiserver"), "--root", s.root)
+	return s, start(ctx, s.server, s.socket())
+}
+
+func (s *sandbox) socket() string { return filepath.Join(s.root, "run/api.sock") }
+
+// start runs a server and waits until its socket accepts.
+func start(ctx context.Context, server *exec.Cmd, socket string) error {
+	var log bytes.Buffer
+	server.Stdout, server.Stderr = &log, &log
+	if err := server.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			stop(server)
+			return fmt.Errorf("%s does not serve %s:\n%s", filepath.Base(server.Path), socket, &log)
+		case <-tick.C:
+		}
+	}
+}
+
+func stop(server *exec.Cmd) {
+	_ = server.Process.Signal(syscall.SIGTERM)
+	_ = server.Wait() // it was told to end; how it puts that does not matter
+}
+
+func (s *sandbox) stop() { stop(s.server) }
+
+// client runs apiclient to its end.
+func (s *sandbox) client(ctx context.Context, args ...string) error {
+	args = append([]string{"--root", s.root}, args...)
+	if out, err := exec.CommandContext(ctx, filepath.Join(s.bin, "apiclient"), args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("apiclient %v: %w\n%s", args, err, out)
+	}
+	return nil
+}
