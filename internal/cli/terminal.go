@@ -58,12 +58,24 @@ func (p *Progress) Clear() {
 // characters, which could move the cursor or colour it, become spaces.
 func OneLine(text string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if control(r) {
 			return ' '
 		}
 		return r
 	}, text))
 }
+
+// Line is OneLine for text whose indentation matters: tabs and leading spaces stay.
+func Line(text string) string {
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		if control(r) && r != '\t' {
+			return ' '
+		}
+		return r
+	}, text), " ")
+}
+
+func control(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
 
 func clip(text string, width int) string {
 	if runes := []rune(text); len(runes) > width {

@@ -36,11 +36,14 @@ const (
 	queryLimit = time.Minute
 )
 
+// LevelTrace is the level at which requests are logged.
+const LevelTrace = slog.LevelDebug - 4
+
 // Client is a client of one apiserver. The zero value talks to the host's
 // socket. It must not be copied after its first use; it may be used by several goroutines.
 type Client struct {
 	Socket string       // path; empty means paths.Host.Socket()
-	Log    *slog.Logger // requests at level debug, without bodies; nil logs nothing
+	Log    *slog.Logger // requests at [LevelTrace], without bodies; nil logs nothing
 
 	once sync.Once
 	http *http.Client
@@ -75,7 +78,7 @@ func (c *Client) Request(ctx context.Context, method, uri string, body []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if err := resp.check(method, uri); err != nil {
+	if err := resp.Check(method, uri); err != nil {
 		return nil, err
 	}
 	return resp.Body, nil
@@ -129,7 +132,7 @@ func (c *Client) send(ctx context.Context, method, uri string, body []byte) (*ht
 		return nil, &RequestError{method, uri, StepSend, withoutURL(err)}
 	}
 	if c.Log != nil {
-		c.Log.DebugContext(ctx, "request", "method", method, "uri", uri, "status", resp.StatusCode, "took", time.Since(began))
+		c.Log.Log(ctx, LevelTrace, "request", "method", method, "uri", uri, "status", resp.StatusCode, "took", time.Since(began))
 	}
 	return resp, nil
 }

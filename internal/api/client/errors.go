@@ -49,7 +49,8 @@ func (e *StatusError) Error() string {
 }
 func (e *StatusError) Unwrap() error { return e.API }
 
-func (r *Response) check(method, uri string) error {
+// Check returns a *[StatusError] unless the status is 2xx.
+func (r *Response) Check(method, uri string) error {
 	if r.Status >= 200 && r.Status < 300 {
 		return nil
 	}

@@ -55,7 +55,7 @@ func (c *Client) stream(ctx context.Context, uri string) (io.ReadCloser, error) 
 		return nil, &RequestError{http.MethodGet, uri, StepRead, err}
 	}
 	answer := &Response{resp.StatusCode, resp.Header, text}
-	if err := answer.check(http.MethodGet, uri); err != nil {
+	if err := answer.Check(http.MethodGet, uri); err != nil {
 		return nil, err
 	}
 	return nil, &RequestError{http.MethodGet, uri, StepRead, fmt.Errorf("status %d instead of a stream", resp.StatusCode)}

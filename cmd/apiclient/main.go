@@ -1,0 +1,9 @@
+// Apiclient is the command line of the host's API.
+package main
+
+import (
+	"github.com/hostler-os/hostler/internal/apiclient"
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+func main() { cli.Main(apiclient.Run) }

@@ -1,0 +1,259 @@
+package apiclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+const (
+	// silentWait is how long a change may take before a terminal shows progress.
+	silentWait = 200 * time.Millisecond
+	// pipeWait is how long the first request waits when nobody looks.
+	pipeWait = time.Minute
+)
+
+// changeOptions are those of every command that makes a change.
+type changeOptions struct {
+	dryRun bool
+	keep   bool
+	noWait bool
+	try    tryFor
+	layer  layer
+	output cli.Format
+}
+
+func addChangeFlags(c *cobra.Command) *changeOptions {
+	o := &changeOptions{output: cli.FormatTable}
+	f := c.Flags()
+	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would happen, as 'plan' does")
+	f.Var(&o.try, "try", "undo the change after `DURATION`, such as 5m, unless 'confirm' comes first")
+	f.BoolVar(&o.keep, "keep", false, "keep the settings when files or services fail, instead of undoing all")
+	f.BoolVar(&o.noWait, "no-wait", false, "return when the change is stored, before it is applied")
+	f.Var(&o.layer, "layer", "where to store: user, user-data or generated (default user)")
+	c.RegisterFlagCompletionFunc("layer", cobra.FixedCompletions(layers, cobra.ShellCompDirectiveNoFileComp))
+	addOutput(c, &o.output)
+	return o
+}
+
+// tryFor is the value of --try.
+type tryFor time.Duration
+
+func (t *tryFor) Type() string { return "DURATION" }
+
+func (t *tryFor) String() string {
+	if *t == 0 {
+		return ""
+	}
+	return time.Duration(*t).String()
+}
+
+func (t *tryFor) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return errors.New("must be a length of time such as 90s, 5m or 1h")
+	}
+	*t = tryFor(d)
+	return nil
+}
+
+// layer is the value of --layer.
+type layer api.Layer
+
+var layers = []string{string(api.LayerUser), string(api.LayerUserData), string(api.LayerGenerated)}
+
+func (l *layer) Type() string   { return "LAYER" }
+func (l *layer) String() string { return string(*l) }
+
+func (l *layer) Set(text string) error {
+	if !slices.Contains(layers, text) {
+		return fmt.Errorf("must be one of %s", strings.Join(layers, ", "))
+	}
+	*l = layer(text)
+	return nil
+}
+
+// change makes the change r, or only plans it, and tells how it went. Errors
+// of the server come back as they are; the caller words them.
+func (a *app) change(ctx context.Context, r api.ChangeRequest, o *changeOptions) error {
+	r.Layer, r.Try, r.Keep = api.Layer(o.layer), o.try.String(), o.keep
+	if o.dryRun {
+		return a.plan(ctx, r, o.output)
+	}
+	c, err := a.client().Submit(ctx, r, a.firstWait(o.noWait))
+	if err != nil {
+		return err
+	}
+	return a.finish(ctx, c, o)
+}
+
+func (a *app) firstWait(noWait bool) time.Duration {
+	switch {
+	case noWait:
+		return 0
+	case cli.IsTerminal(a.Err):
+		return silentWait
+	}
+	return pipeWait
+}
+
+// finish waits for a change that is stored and reports its outcome.
+func (a *app) finish(ctx context.Context, c *api.Change, o *changeOptions) error {
+	a.log().Debug("change stored", "change", c.ID, "state", string(c.State))
+	for _, w := range c.Plan.Warnings {
+		fmt.Fprintf(a.Err, "warning: %s\n", w)
+	}
+	if !o.noWait && !client.Applied(c) {
+		applied, err := a.follow(ctx, c)
+		if err != nil {
+			return err
+		}
+		c = applied
+	}
+	if err := o.output.Print(a.Out, c, func(w io.Writer) { printOutcome(w, c) }); err != nil {
+		return err
+	}
+	return outcome(c)
+}
+
+// follow waits until c is applied, showing its progress on a terminal.
+func (a *app) follow(ctx context.Context, c *api.Change) (*api.Change, error) {
+	progress := cli.NewProgress(a.Err)
+	if cli.IsTerminal(a.Err) {
+		progress.Show(progressText(c, nil))
+		for e, err := range a.client().Events(ctx, c.ID) {
+			if err != nil || client.Applied(&e.Change) {
+				break
+			}
+			progress.Show(progressText(&e.Change, e.Task))
+		}
+	}
+	applied, err := a.client().Wait(ctx, c.ID)
+	progress.Clear()
+	if err != nil {
+		e := wordf(err, "change %d is stored, but how it went is not known: %s", c.ID, message(err))
+		return nil, hinted(e, fmt.Sprintf("it goes on without you; see 'apiclient changes %d'", c.ID))
+	}
+	return applied, nil
+}
+
+func progressText(c *api.Change, task *int) string {
+	if task != nil && *task >= 0 && *task < len(c.Tasks) {
+		return fmt.Sprintf("change %d: [%d/%d] %s", c.ID, *task+1, len(c.Tasks), c.Tasks[*task].Summary)
+	}
+	return fmt.Sprintf("change %d: %s", c.ID, c.State)
+}
+
+// printOutcome says on standard output only what the user has to act on.
+func printOutcome(w io.Writer, c *api.Change) {
+	switch {
+	case c.State == api.StateTrying && c.Try != nil:
+		fmt.Fprintf(w, "change %d is on trial until %s\nkeep it:       apiclient confirm %d\ntake it back:  apiclient undo %d\n",
+			c.ID, cli.Time(c.Try.Until), c.ID, c.ID)
+	case !client.Applied(c):
+		fmt.Fprintf(w, "change %d is being applied; see how it went with: apiclient changes %d\n", c.ID, c.ID)
+	}
+}
+
+// outcome is the error of a change that did not go well.
+func outcome(c *api.Change) error {
+	switch c.State {
+	case api.StateUndone:
+		return &cli.ExitError{Code: exitUndone, Err: undone(c)}
+	case api.StateFailed:
+		text := fmt.Sprintf("change %d failed in part, and its settings were kept: %s", c.ID, failure(c))
+		hint := fmt.Sprintf("repair the cause and set again, or take it back with 'apiclient undo %d'", c.ID)
+		return &cli.ExitError{Code: exitPartly, Err: hinted(errors.New(text), hint)}
+	}
+	return nil
+}
+
+func undone(c *api.Change) error {
+	if n := failedUndos(c); len(n) > 0 {
+		text := fmt.Sprintf("change %d failed, and undoing it failed too: %s\nnot restored: %s",
+			c.ID, failure(c), strings.Join(n, "; "))
+		return hinted(errors.New(text), "the settings are as before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
+	}
+	text := fmt.Sprintf("change %d was undone: %s\nsettings, files and services are as they were before", c.ID, failure(c))
+	hint := fmt.Sprintf("details: 'apiclient changes %d'; --keep would keep the settings all the same", c.ID)
+	if c.Error != nil && c.Error.Hint != "" {
+		hint = c.Error.Hint
+	}
+	return hinted(errors.New(text), hint)
+}
+
+func failedUndos(c *api.Change) []string {
+	var names []string
+	for _, t := range c.Tasks {
+		if t.Kind == "undo" && t.State == api.TaskFailed {
+			names = append(names, t.Summary)
+		}
+	}
+	return names
+}
+
+// failure says what failed, with the end of what the command printed.
+func failure(c *api.Change) string {
+	text := "it failed"
+	if c.Reason != "" {
+		text = c.Reason
+	}
+	if c.Error != nil {
+		text = blame(c.Error)
+	}
+	for _, t := range c.Tasks {
+		if t.State != api.TaskFailed || t.Kind == "undo" {
+			continue
+		}
+		if !strings.Contains(text, t.Summary) {
+			text += ": " + t.Summary
+		}
+		if t.Error != "" && !strings.Contains(text, t.Error) {
+			text += ": " + t.Error
+		}
+		return text + quoted(t.Output, text)
+	}
+	return text
+}
+
+// maxOutputLines is how much of a command's output an error message repeats.
+const maxOutputLines = 10
+
+// quoted sets the last lines of a command's output off from the message, unless that repeats them already.
+func quoted(output, message string) string {
+	output = strings.TrimSpace(output)
+	if output == "" || strings.Contains(message, output) {
+		return ""
+	}
+	lines := strings.Split(output, "\n")
+	lines = lines[max(0, len(lines)-maxOutputLines):]
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString("\n  | " + cli.OneLine(line))
+	}
+	return b.String()
+}
+
+// isOutcome tells whether err is what became of a change, rather than why there is none.
+func isOutcome(err error) bool {
+	e := new(cli.ExitError)
+	return errors.As(err, &e)
+}
+
+// changeFailed words the error of a change: what became of it speaks for itself.
+func changeFailed(what string, err error) error {
+	if err == nil || isOutcome(err) {
+		return err
+	}
+	return failed(what, err)
+}

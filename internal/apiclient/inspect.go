@@ -1,0 +1,245 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+// question makes a command that prints one answer of the server.
+func question[T any](c *cobra.Command, what string, ask func(context.Context, []string) (T, error), table func(io.Writer, T)) *cobra.Command {
+	f := cli.FormatTable
+	addOutput(c, &f)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		answer, err := ask(c.Context(), args)
+		if err != nil {
+			return changeFailed(what, err)
+		}
+		return f.Print(c.OutOrStdout(), answer, func(w io.Writer) { table(w, answer) })
+	}
+	return c
+}
+
+func newExplain(a *app) *cobra.Command {
+	return question(&cobra.Command{
+		Use:   "explain KEY",
+		Short: "tell what a setting means, accepts and does",
+		Long: `Tells all about a setting or a group of settings: its meaning, its type and the
+rule for its values, its value and where that comes from, its default, and the
+services and files that depend on it.`,
+		Example:           "  apiclient explain motd\n  apiclient explain ntp",
+		Args:              exactlyOne("key"),
+		ValidArgsFunction: a.completeKeys(""),
+	}, "Failed to explain", func(ctx context.Context, args []string) (*api.Explanation, error) {
+		return a.client().Explain(ctx, args[0])
+	}, printExplanation)
+}
+
+func printExplanation(w io.Writer, e *api.Explanation) {
+	fmt.Fprintln(w, e.Key)
+	if e.Description != "" {
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(e.Description, "\n", "\n  "))
+	}
+	fmt.Fprintln(w)
+	rows := [][]string{{"  type", e.Type}}
+	add := func(name, text string) {
+		if text != "" {
+			rows = append(rows, []string{"  " + name, text})
+		}
+	}
+	add("accepts", e.Rule)
+	add("examples", rawTexts(e.Examples))
+	add("value", optionalText(e.Value))
+	if e.Origin != nil {
+		add("from", originText(*e.Origin))
+	}
+	add("default", optionalText(e.Default))
+	if e.Secret {
+		add("secret", "yes: never shown in plans, history and messages")
+	}
+	add("services", strings.Join(e.Services, ", "))
+	add("files", strings.Join(e.Files, ", "))
+	add("generator", optionalText(e.Generator))
+	add("members", strings.Join(e.Children, ", "))
+	cli.Table(w, rows)
+}
+
+func optionalText(v json.RawMessage) string {
+	if v == nil {
+		return ""
+	}
+	return rawText(v)
+}
+
+func rawTexts(values []json.RawMessage) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = rawText(v)
+	}
+	return strings.Join(texts, "  ")
+}
+
+func originText(o api.Origin) string {
+	text := map[api.Layer]string{
+		api.LayerDefault:   "the default of the image",
+		api.LayerGenerated: "a setting generator",
+		api.LayerUserData:  "user data",
+		api.LayerUser:      "the API",
+	}[o.Layer]
+	if o.Change > 0 {
+		text += fmt.Sprintf(", change %d", o.Change)
+	}
+	if o.Caller != nil {
+		text += ", by " + callerName(*o.Caller)
+	}
+	if !o.Time.IsZero() {
+		text += ", " + cli.Time(o.Time)
+	}
+	return text
+}
+
+func newHistory(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:               "history [KEY]",
+		Short:             "show who changed which setting when",
+		Long:              "Lists what was committed, newest first: all, or what concerns one key or those below it.",
+		Example:           "  apiclient history motd\n  apiclient history -n 100 -o json",
+		Args:              atMostOne("key"),
+		ValidArgsFunction: a.completeKeys(""),
+	}
+	o := addPageFlags(c)
+	c.RunE = runE(func(ctx context.Context, args []string) error {
+		entries, err := a.client().History(ctx, strings.Join(args, ""), o.before, o.limit)
+		if err != nil {
+			return failed("Failed to get the history", err)
+		}
+		return o.output.Print(a.Out, entries, func(w io.Writer) { printHistory(w, entries) })
+	})
+	return c
+}
+
+func printHistory(w io.Writer, entries []api.HistoryEntry) {
+	rows := [][]string{{"ID", "TIME", "BY", "CHANGE", "WHAT"}}
+	for _, e := range entries {
+		lead := []string{strconv.FormatUint(e.ID, 10), cli.Time(e.Time), callerName(e.Caller), changeName(e)}
+		for _, edit := range e.Edits {
+			rows = append(rows, append(lead, editText(edit)))
+			lead = []string{"", "", "", ""}
+		}
+		if e.Reason != "" {
+			rows = append(rows, append(lead, "because: "+e.Reason))
+		}
+	}
+	cli.Table(w, rows)
+}
+
+func changeName(e api.HistoryEntry) string {
+	if e.Change == 0 {
+		return "-"
+	}
+	return strconv.FormatUint(e.Change, 10)
+}
+
+func editText(e api.Edit) string {
+	return fmt.Sprintf("%s: %s → %s%s", strings.TrimPrefix(e.Key, "settings."), clipped(e.Before), clipped(e.After), inLayer(e))
+}
+
+// clipped keeps a table's lines readable.
+func clipped(v json.RawMessage) string {
+	const most = 60
+	text := []rune(rawText(v))
+	if len(text) > most {
+		return string(text[:most-1]) + "…"
+	}
+	return string(text)
+}
+
+func newWhoami(a *app) *cobra.Command {
+	return question(&cobra.Command{
+		Use:   "whoami",
+		Short: "tell who the API takes you for, and what you may do",
+		Args:  noArguments,
+	}, "Failed to ask who I am", func(ctx context.Context, _ []string) (*api.Identity, error) {
+		return a.client().Whoami(ctx)
+	}, printIdentity)
+}
+
+var roleMeaning = map[api.Role]string{
+	api.RoleNone:  "nothing",
+	api.RoleRead:  "look at settings",
+	api.RoleWrite: "look at and change settings",
+	api.RoleAdmin: "everything",
+}
+
+func printIdentity(w io.Writer, i *api.Identity) {
+	role := fmt.Sprintf("%s: you may do %s", i.Role, roleMeaning[i.Role])
+	if i.Role == api.RoleRead || i.Role == api.RoleWrite {
+		role = fmt.Sprintf("%s: you may %s", i.Role, roleMeaning[i.Role])
+	}
+	if i.Why != "" {
+		role += " (" + i.Why + ")"
+	}
+	groups := []string{groupName(i.GID)}
+	for _, g := range i.Groups {
+		if g != i.GID {
+			groups = append(groups, groupName(g))
+		}
+	}
+	cli.Table(w, [][]string{{"user", userName(i.UID)}, {"groups", strings.Join(groups, ", ")}, {"role", role}})
+}
+
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return fmt.Sprintf("%s (%s)", u.Username, id)
+	}
+	return id
+}
+
+func groupName(gid uint32) string {
+	id := strconv.FormatUint(uint64(gid), 10)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return fmt.Sprintf("%s (%s)", g.Name, id)
+	}
+	return id
+}
+
+func newStatus(a *app) *cobra.Command {
+	return question(&cobra.Command{
+		Use:     "status",
+		Aliases: []string{"health"},
+		Short:   "tell how the API server is",
+		Args:    noArguments,
+	}, "Failed to get the status", func(ctx context.Context, _ []string) (*api.Health, error) {
+		return a.client().Health(ctx)
+	}, printHealth)
+}
+
+func printHealth(w io.Writer, h *api.Health) {
+	rows := [][]string{
+		{"status", h.Status},
+		{"variant", h.Variant},
+		{"version", h.Version},
+		{"started", cli.Time(h.Started)},
+		{"settings", strconv.Itoa(h.Settings)},
+	}
+	if h.Active > 0 {
+		rows = append(rows, []string{"applying", fmt.Sprintf("change %d, %d waiting", h.Active, h.Queued)})
+	}
+	for _, id := range h.Trying {
+		rows = append(rows, []string{"on trial", fmt.Sprintf("change %d; keep it with 'apiclient confirm %d'", id, id)})
+	}
+	for _, p := range h.Problems {
+		rows = append(rows, []string{"problem", p})
+	}
+	cli.Table(w, rows)
+}

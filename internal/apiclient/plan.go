@@ -1,0 +1,254 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+const planHelp = `Shows what a change would do, and does nothing: the settings that would differ,
+the files that would be written and how they would differ, the services that
+would be restarted and why, and what to look out for.
+
+Arguments are KEY=VALUE as for 'set', or URIs of documents as for 'apply'.
+Without any, it is about the settings that are pending in a transaction.`
+
+const diffHelp = `Shows how settings and files would differ after a change, as a unified diff, and
+does nothing. Against 'plan' it leaves out services, and prints files that would
+change and nothing else, so that the output can be kept or fed to other tools.
+
+Arguments are KEY=VALUE as for 'set', or URIs of documents as for 'apply'.
+Without any, it compares the settings that are pending in a transaction with
+those in effect.`
+
+type planOptions struct {
+	unset       []string
+	transaction string
+	layer       layer
+	output      cli.Format
+}
+
+func newPlan(a *app) *cobra.Command {
+	return planCommand(a, printPlan, &cobra.Command{
+		Use:     "plan [KEY=VALUE…] [URI…]",
+		Short:   "show what a change would do",
+		Long:    planHelp,
+		Example: "  apiclient plan motd=hello\n  apiclient plan file:///etc/new.toml --unset ntp",
+	})
+}
+
+func newDiff(a *app) *cobra.Command {
+	return planCommand(a, printDiff, &cobra.Command{
+		Use:     "diff [KEY=VALUE…] [URI…]",
+		Short:   "show how settings and files would differ",
+		Long:    diffHelp,
+		Example: "  apiclient diff\n  apiclient diff motd=hello\n  apiclient diff - < settings.toml",
+	})
+}
+
+func planCommand(a *app, show func(io.Writer, *api.Plan), c *cobra.Command) *cobra.Command {
+	o := planOptions{output: cli.FormatTable}
+	f := c.Flags()
+	f.StringArrayVar(&o.unset, "unset", nil, "also take `KEY` back; may be repeated")
+	f.StringVar(&o.transaction, "tx", "", "also commit what is pending in transaction `NAME` (\"default\" when nothing else is given)")
+	f.Var(&o.layer, "layer", "where to store: user, user-data or generated (default user)")
+	c.RegisterFlagCompletionFunc("layer", cobra.FixedCompletions(layers, cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("unset", a.completeKeys(""))
+	addOutput(c, &o.output)
+	c.Args = cobra.ArbitraryArgs
+	c.ValidArgsFunction = a.completeKeys("=")
+	c.RunE = runE(func(ctx context.Context, args []string) error {
+		r, err := a.planRequest(ctx, args, o)
+		if err != nil {
+			return changeFailed("Failed to plan the change", err)
+		}
+		return a.planAs(ctx, r, o.output, show)
+	})
+	return c
+}
+
+func (a *app) planRequest(ctx context.Context, args []string, o planOptions) (r api.ChangeRequest, err error) {
+	r = api.ChangeRequest{Unset: o.unset, Transaction: o.transaction, Layer: api.Layer(o.layer)}
+	if err := checkKeys(o.unset); err != nil {
+		return r, err
+	}
+	var sources []string
+	for _, arg := range args {
+		if isSource(arg) {
+			sources = append(sources, arg)
+			continue
+		}
+		if err := checkPair(arg); err != nil {
+			return r, err
+		}
+		r.Pairs = append(r.Pairs, arg)
+	}
+	if len(sources) > 0 {
+		r.Settings, err = a.loadCombined(ctx, sources)
+	}
+	if len(args) == 0 && len(o.unset) == 0 && r.Transaction == "" {
+		r.Transaction = "default"
+	}
+	return r, err
+}
+
+// isSource tells URIs from pairs: no key has a colon.
+func isSource(arg string) bool {
+	before, _, _ := strings.Cut(arg, "=")
+	return arg == "-" || strings.Contains(before, ":")
+}
+
+func (a *app) loadCombined(ctx context.Context, sources []string) (json.RawMessage, error) {
+	documents, err := a.load(ctx, sources)
+	if err != nil {
+		return nil, err
+	}
+	return combined(documents)
+}
+
+func (a *app) planAs(ctx context.Context, r api.ChangeRequest, f cli.Format, show func(io.Writer, *api.Plan)) error {
+	p, err := a.client().Plan(ctx, r)
+	if e := new(api.Error); errors.As(err, &e) && e.Code == api.CodeNothingPending {
+		return a.nothingPending(ctx, r.Transaction)
+	}
+	if err != nil {
+		return failed("Failed to plan the change", err)
+	}
+	return a.showPlan(p, f, show)
+}
+
+// plan serves --dry-run.
+func (a *app) plan(ctx context.Context, r api.ChangeRequest, f cli.Format) error {
+	p, err := a.client().Plan(ctx, r)
+	if err != nil {
+		return err
+	}
+	return a.showPlan(p, f, printPlan)
+}
+
+func (a *app) showPlan(p *api.Plan, f cli.Format, show func(io.Writer, *api.Plan)) error {
+	return f.Print(a.Out, p, func(w io.Writer) { show(w, p) })
+}
+
+// nothingPending is no error: a comparison without differences.
+func (a *app) nothingPending(ctx context.Context, transaction string) error {
+	a.note("nothing is pending in transaction '%s'", transaction)
+	var names []string
+	if body, err := a.client().Request(ctx, http.MethodGet, "/tx/list", nil); err == nil && json.Unmarshal(body, &names) == nil && len(names) > 0 {
+		slices.Sort(names)
+		a.note("hint: there are transactions that --tx can name: %s", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// printPlan writes a plan for people: settings, files, services, warnings.
+func printPlan(w io.Writer, p *api.Plan) {
+	if len(p.Edits) == 0 && len(changedFiles(p)) == 0 && len(p.Restarts) == 0 {
+		fmt.Fprintln(w, "nothing would change")
+	}
+	section(w, "settings", p.Edits, printEdit)
+	section(w, "files", changedFiles(p), printFile)
+	section(w, "services", p.Restarts, printRestart)
+	for _, text := range p.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", text)
+	}
+}
+
+func section[T any](w io.Writer, title string, items []T, item func(io.Writer, T)) {
+	if len(items) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%s\n", title)
+	for _, i := range items {
+		item(w, i)
+	}
+}
+
+func changedFiles(p *api.Plan) []api.FileChange {
+	return slices.DeleteFunc(slices.Clone(p.Files), func(f api.FileChange) bool { return f.Action == api.FileUnchanged })
+}
+
+func printEdit(w io.Writer, e api.Edit) {
+	switch {
+	case e.Before == nil:
+		fmt.Fprintf(w, "  + %s: %s%s\n", e.Key, rawText(e.After), inLayer(e))
+	case e.After == nil:
+		fmt.Fprintf(w, "  - %s: %s%s\n", e.Key, rawText(e.Before), inLayer(e))
+	default:
+		fmt.Fprintf(w, "  ~ %s: %s → %s%s\n", e.Key, rawText(e.Before), rawText(e.After), inLayer(e))
+	}
+}
+
+func inLayer(e api.Edit) string {
+	if e.Layer == "" || e.Layer == api.LayerUser {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", e.Layer)
+}
+
+// rawText is a JSON value on one line.
+func rawText(v json.RawMessage) string {
+	if v == nil {
+		return "-"
+	}
+	return valueText(v)
+}
+
+func printFile(w io.Writer, f api.FileChange) {
+	fmt.Fprintf(w, "  %s %s (mode %s)%s\n", f.Action, f.Path, f.Mode, fileNote(f))
+	for line := range strings.Lines(f.Diff) {
+		fmt.Fprintf(w, "    %s\n", cli.Line(line))
+	}
+}
+
+func fileNote(f api.FileChange) string {
+	var notes []string
+	if f.Hidden {
+		notes = append(notes, "it holds secrets, so its differences are not shown")
+	}
+	if f.Edited {
+		notes = append(notes, "edited by hand since it was last written")
+	}
+	if notes == nil {
+		return ""
+	}
+	return ": " + strings.Join(notes, "; ")
+}
+
+func printRestart(w io.Writer, r api.Restart) {
+	fmt.Fprintf(w, "  restart %s, because of %s\n", r.Service, strings.Join(r.Because, ", "))
+	for _, command := range r.Commands {
+		fmt.Fprintf(w, "    $ %s\n", cli.OneLine(command))
+	}
+}
+
+// printDiff writes settings as lines of a diff, then the files' diffs as they are.
+func printDiff(w io.Writer, p *api.Plan) {
+	if len(p.Edits) > 0 {
+		fmt.Fprintln(w, "--- settings\n+++ settings")
+	}
+	for _, e := range p.Edits {
+		if e.Before != nil {
+			fmt.Fprintf(w, "-%s = %s\n", e.Key, rawText(e.Before))
+		}
+		if e.After != nil {
+			fmt.Fprintf(w, "+%s = %s\n", e.Key, rawText(e.After))
+		}
+	}
+	for _, f := range changedFiles(p) {
+		if f.Diff == "" {
+			fmt.Fprintf(w, "%s %s (mode %s)%s\n", f.Action, f.Path, f.Mode, fileNote(f))
+		}
+		fmt.Fprint(w, f.Diff)
+	}
+}

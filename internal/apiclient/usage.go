@@ -1,0 +1,125 @@
+package apiclient
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+// usageError is a command line that makes no sense: exit code 2, with the usage.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) *usageError {
+	return &usageError{message: fmt.Sprintf(format, args...)}
+}
+
+// report prints what went wrong and returns the exit code.
+func (a *app) report(cmd *cobra.Command, err error) int {
+	e := new(usageError)
+	if !errors.As(err, &e) {
+		return cli.Report(a.Err, "", err)
+	}
+	fmt.Fprintf(a.Err, "%s\n\n%s", e.message, shortUsage(cmd))
+	if e.hint != "" {
+		fmt.Fprintf(a.Err, "hint: %s\n", e.hint)
+	}
+	return cli.ExitUsage
+}
+
+func shortUsage(cmd *cobra.Command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: %s\n", strings.ReplaceAll(useLine(cmd), "\n", "\n       "))
+	if names := commandNames(cmd); len(names) > 0 {
+		fmt.Fprintf(&b, "Commands: %s\n", strings.Join(names, " "))
+	}
+	fmt.Fprintf(&b, "Run '%s --help' for more.\n", cmd.CommandPath())
+	return b.String()
+}
+
+func useLine(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return cmd.Use
+	}
+	return cmd.Parent().CommandPath() + " " + cmd.Use
+}
+
+func commandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// flagError puts pflag's errors into the reference's words.
+func flagError(_ *cobra.Command, err error) error {
+	own, unknown := new(usageError), new(pflag.NotExistError)
+	missing, invalid := new(pflag.ValueRequiredError), new(pflag.InvalidValueError)
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &unknown):
+		return usagef("Unknown argument '%s'", unknownFlag(unknown))
+	case errors.As(err, &missing):
+		return usagef("Did not give argument to %s", flagNames(missing.GetFlag()))
+	case errors.As(err, &invalid):
+		return usagef("Invalid value '%s' for --%s: %v", invalid.GetValue(), invalid.GetFlag().Name, errors.Unwrap(invalid))
+	}
+	return &usageError{message: err.Error()}
+}
+
+func unknownFlag(e *pflag.NotExistError) string {
+	if e.GetSpecifiedShortnames() != "" {
+		return "-" + e.GetSpecifiedName()
+	}
+	return "--" + e.GetSpecifiedName()
+}
+
+func flagNames(f *pflag.Flag) string {
+	if f.Shorthand != "" {
+		return fmt.Sprintf("-%s | --%s", f.Shorthand, f.Name)
+	}
+	return "--" + f.Name
+}
+
+// noArguments is for commands that take none.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("Unknown arguments: %s", strings.Join(args, ", "))
+	}
+	return nil
+}
+
+// family makes a command that exists only for its subcommands.
+func family(cmd *cobra.Command, members ...*cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(c *cobra.Command, args []string) error {
+		e := usagef("Missing or unknown subcommand for '%s'", c.Name())
+		e.hint = suggestion(c, args)
+		return e
+	}
+	cmd.AddCommand(members...)
+	return cmd
+}
+
+// suggestion names the subcommands that args[0] may have meant.
+func suggestion(c *cobra.Command, args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	c.SuggestionsMinimumDistance = 2
+	names := c.SuggestionsFor(args[0])
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("did you mean '%s %s'?", c.CommandPath(), strings.Join(names, "' or '"))
+}
