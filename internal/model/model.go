@@ -1,61 +1,49 @@
-// Package model is the typed settings model: groups, variants, defaults, metadata.
+// Package model is the typed settings model of one variant: its groups with
+// their schemas, defaults, services, configuration files and metadata.
+//
+// A group is a folder models/GROUP with schema.json and defaults.toml; a
+// variant is a file variants/NAME.toml that names groups. Start with [Load];
+// [Model.ParseJSON], [Model.ParseTree] and [Model.ParsePairs] turn documents
+// from outside into validated pairs, [Model.Explain] and [Model.Resolve] help
+// people, and the rest answers what the model says of a key.
+//
+// The JSON Schema library checks values. This package walks documents along
+// the compiled schemas, so that it knows the key, the line and the nearest
+// known name of every fault, and stores what it read in one normal form.
+//
+// It deliberately knows no store and no templates, and it never changes after
+// loading: which value a key has is the business of others.
 package model
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
+	"maps"
+	"slices"
 
-	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
-var errStub = errors.New("stub")
+// root is the first segment of every setting's key.
+const root = "settings"
+
+// Names of metadata that the suite knows.
+const (
+	MetadataAffectedServices = "affected-services"
+	MetadataSettingGenerator = "setting-generator"
+	MetadataTemplate         = "template"
+)
 
 // Model is the compiled model of one variant. It is immutable and safe for concurrent use.
-type Model struct{}
-
-// Load reads variants/NAME.toml and the groups it names (models/GROUP/) from share.
-func Load(share fs.FS, variant string) (*Model, error) { return nil, errStub }
-
-// Variants lists the names of the variants in share.
-func Variants(share fs.FS) ([]string, error) { return nil, errStub }
-
-// Variant is the name of the variant.
-func (m *Model) Variant() string { return "" }
-
-// ParseJSON validates a settings document (no outer member) and flattens it to sorted pairs. The error is a *Error.
-func (m *Model) ParseJSON(doc []byte) ([]key.Pair, error) { return nil, errStub }
-
-// ParseTree does the same for a decoded document (map[string]any, []any, string, bool, json.Number/int64/float64, nil).
-func (m *Model) ParseTree(doc map[string]any) ([]key.Pair, error) { return nil, errStub }
-
-// ParsePairs types key=value strings by the model; "settings." is optional. The error is a *Error.
-func (m *Model) ParsePairs(pairs []string) ([]key.Pair, error) { return nil, errStub }
-
-// Check says whether a stored value still fits the model.
-func (m *Model) Check(p key.Pair) error { return errStub }
-
-// Resolve finds the key that a user means: with or without "settings.". It fails with a *Error naming the nearest key.
-func (m *Model) Resolve(text string) (key.Key, error) { return "", errStub }
-
-// Secret tells whether the value of k must be masked; also for keys below and above a secret leaf's list.
-func (m *Model) Secret(k key.Key) bool { return false }
-
-// SecretGroups returns the groups that have a secret setting.
-func (m *Model) SecretGroups() []string { return nil }
-
-// Explain describes a key or a group; everything but the live value.
-func (m *Model) Explain(k key.Key) (*api.Explanation, error) { return nil, errStub }
-
-// Keys lists every key pattern of the model, for completion and documentation; map members appear as <NAME>.
-func (m *Model) Keys() []string { return nil }
-
-// Schema is the JSON Schema 2020-12 of the settings document, self-contained.
-func (m *Model) Schema() json.RawMessage { return nil }
-
-// Defaults are the default settings, sorted.
-func (m *Model) Defaults() []key.Pair { return nil }
+type Model struct {
+	variant  string
+	family   string
+	root     *node
+	files    map[string][]byte // schema files as they are, for Schema
+	defaults []key.Pair
+	services map[string]Service
+	configs  map[string]ConfigurationFile
+	metadata map[string]map[key.Key]json.RawMessage // by name of the metadata
+}
 
 // Service is a service of the model.
 type Service struct {
@@ -63,7 +51,8 @@ type Service struct {
 	RestartCommands    []string `json:"restart-commands" toml:"restart-commands"`
 }
 
-// ConfigurationFile is a file that is rendered. Owner is "user:group" or numbers, beyond the reference.
+// ConfigurationFile is a file that is rendered. Mode is octal digits; Owner is
+// "user:group" or numbers, beyond the reference.
 type ConfigurationFile struct {
 	Path         string `json:"path" toml:"path"`
 	TemplatePath string `json:"template-path" toml:"template-path"`
@@ -71,34 +60,98 @@ type ConfigurationFile struct {
 	Owner        string `json:"owner,omitempty" toml:"owner"`
 }
 
-// Services and ConfigurationFiles must not be modified.
-func (m *Model) Services() map[string]Service                     { return nil }
-func (m *Model) ConfigurationFiles() map[string]ConfigurationFile { return nil }
+// Variant is the name of the variant.
+func (m *Model) Variant() string { return m.variant }
 
-// Metadata returns the metadata value of k: the nearest ancestor's (k included) whole value.
-func (m *Model) Metadata(name string, k key.Key) (json.RawMessage, bool) { return nil, false }
+// Family is the variant's family, or its name if it has none.
+func (m *Model) Family() string { return m.family }
 
-// MetadataAll returns every key that directly carries the metadata.
-func (m *Model) MetadataAll(name string) map[key.Key]json.RawMessage { return nil }
-
-// AffectedServices is Metadata("affected-services") decoded.
-func (m *Model) AffectedServices(k key.Key) []string { return nil }
-
-// Violation is one fault of a document.
-type Violation struct {
-	Key     string // where, e.g. settings.ntp.time-servers[0]
-	Type    string // the expected type's name
-	Message string // the rule, as the reference words it where it has words
-	Hint    string // "did you mean …", an example
-	Line    int    // 1-based position in the document; 0 unknown
-	Column  int
-	Unknown bool // the key does not exist in the model
+// Groups are the names of the groups, in the variant's order.
+func (m *Model) Groups() []string {
+	names := make([]string, len(m.root.members))
+	for i, group := range m.root.members {
+		names[i] = group.name
+	}
+	return names
 }
 
-// Error is all faults of one document, in document order, at least one.
-type Error struct{ Violations []Violation }
+// Defaults are the default settings, sorted. They must not be modified.
+func (m *Model) Defaults() []key.Pair { return m.defaults }
 
-func (e *Error) Error() string { return "" }
+// Services are the services by name. They must not be modified.
+func (m *Model) Services() map[string]Service { return m.services }
 
-// API turns the first violation into an api.Error (code, key, hint).
-func (e *Error) API() *api.Error { return nil }
+// ConfigurationFiles are the files by name. They must not be modified.
+func (m *Model) ConfigurationFiles() map[string]ConfigurationFile { return m.configs }
+
+// Metadata returns the metadata value of k: the nearest ancestor's (k
+// included) whole value.
+func (m *Model) Metadata(name string, k key.Key) (json.RawMessage, bool) {
+	values := m.metadata[name]
+	for {
+		if v, ok := values[k]; ok {
+			return v, true
+		}
+		parent, ok := k.Parent()
+		if !ok {
+			return nil, false
+		}
+		k = parent
+	}
+}
+
+// MetadataAll returns every key that directly carries the metadata.
+func (m *Model) MetadataAll(name string) map[key.Key]json.RawMessage {
+	return maps.Clone(m.metadata[name])
+}
+
+// AffectedServices is Metadata("affected-services") decoded.
+func (m *Model) AffectedServices(k key.Key) []string {
+	value, ok := m.Metadata(MetadataAffectedServices, k)
+	if !ok {
+		return nil
+	}
+	var names []string
+	if err := json.Unmarshal(value, &names); err != nil {
+		return nil // Load has checked it
+	}
+	return names
+}
+
+// Secret tells whether the value of k must be masked: k is a secret, lies
+// below one, or has one below it. What the model does not know may be anything
+// and counts as secret.
+func (m *Model) Secret(k key.Key) bool {
+	n := m.root
+	segments := k.Segments()
+	if len(segments) == 0 || segments[0] != root {
+		return false
+	}
+	for _, name := range segments[1:] {
+		if n.secret {
+			return true
+		}
+		if n, _ = n.child(name); n == nil {
+			return true
+		}
+	}
+	return n.secret || n.hides
+}
+
+// SecretGroups returns the groups that have a secret setting.
+func (m *Model) SecretGroups() []string {
+	var names []string
+	for _, group := range m.root.members {
+		if group.node.secret || group.node.hides {
+			names = append(names, group.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Has tells whether the variant has a group.
+func (m *Model) Has(group string) bool {
+	_, ok := m.root.index[group]
+	return ok
+}

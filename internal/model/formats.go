@@ -1,0 +1,208 @@
+package model
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	"github.com/nlnwa/whatwg-url/url"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// formats are the rules of types.json that no pattern can express. A check
+// gets text; its error says what is wrong with it and never quotes it, because
+// it may be a secret.
+var formats = map[string]func(string) error{
+	"hostler-base64":               checkBase64,
+	"hostler-dns-domain":           checkDNSDomain,
+	"hostler-hostname":             checkHostname,
+	"hostler-ip":                   checkIP,
+	"hostler-kubernetes-threshold": checkThreshold,
+	"hostler-pem-certificates":     checkCertificates,
+	"hostler-url":                  checkURL,
+	"hostler-version":              checkVersion,
+	"hostler-integer-percent":      checkPercent,
+}
+
+func registerFormats(c *jsonschema.Compiler) {
+	for name, check := range formats {
+		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: onText(check)})
+	}
+	c.RegisterFormat(&jsonschema.Format{Name: commandFormat, Validate: checkCommand})
+}
+
+// onText lets values that a format does not apply to pass, as JSON Schema
+// wants it. Numbers are checked by their digits.
+func onText(check func(string) error) func(any) error {
+	return func(v any) error {
+		switch v := v.(type) {
+		case string:
+			return check(v)
+		case json.Number:
+			return check(v.String())
+		}
+		return nil
+	}
+}
+
+const commandFormat = "hostler-apiclient-command"
+
+func checkCommand(v any) error {
+	words, ok := v.([]any)
+	if !ok {
+		return nil
+	}
+	if len(words) == 0 || words[0] != "apiclient" {
+		return errors.New("the first word must be apiclient")
+	}
+	return nil
+}
+
+// checkURL accepts what the WHATWG algorithm parses as it is or behind http://.
+func checkURL(s string) error {
+	if s == "" {
+		return errors.New("it is empty")
+	}
+	if _, err := url.Parse(s); err == nil {
+		return nil
+	}
+	if _, err := url.Parse("http://" + s); err == nil {
+		return nil
+	}
+	return errors.New("neither it nor http:// before it makes a URL")
+}
+
+// checkBase64 finds the first fault itself, since the decoder of the standard
+// library skips line breaks and names only the offset.
+func checkBase64(s string) error {
+	text := strings.TrimRight(s, "=")
+	for i := range len(text) {
+		if !base64Digit(text[i]) {
+			return fmt.Errorf("invalid byte %d, offset %d", text[i], i)
+		}
+	}
+	if text == "" && s != "" {
+		return errors.New("invalid byte 61, offset 0")
+	}
+	if _, err := base64.StdEncoding.Strict().DecodeString(s); err != nil {
+		return errors.New("its length or its padding is wrong, or bits are left over at its end")
+	}
+	return nil
+}
+
+func base64Digit(c byte) bool {
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '/'
+}
+
+var hostnameCharacters = regexp.MustCompile(`^[0-9a-z.-]{1,253}$`)
+
+func checkHostname(s string) error {
+	if !hostnameCharacters.MatchString(s) {
+		return errors.New("must only be [0-9a-z.-], and 1-253 chars long")
+	}
+	if s[0] == '-' || s[0] == '.' {
+		return errors.New("must not start with '-' or '.'")
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if len(label) < 1 || len(label) > 63 || label[0] == '-' {
+			return errors.New("segment is less than 1 or greater than 63 chars, or starts with '-'")
+		}
+	}
+	return nil
+}
+
+// checkDNSDomain parses s as the host of a URL. What would end a host there,
+// or be stripped, is refused first.
+func checkDNSDomain(s string) error {
+	switch {
+	case s == "":
+		return errors.New("empty host")
+	case s[0] == '.':
+		return errors.New("must not start with '.'")
+	case strings.ContainsAny(s, "\t\n\r #/:<>?@[\\]^|"):
+		return errors.New("invalid domain character")
+	}
+	u, err := url.Parse("http://" + s + "/")
+	if err != nil {
+		return errors.New("invalid domain")
+	}
+	if checkIP(u.Hostname()) == nil {
+		return errors.New("IP address is not a valid domain name")
+	}
+	return nil
+}
+
+func checkVersion(s string) error {
+	if s == "latest" {
+		return nil
+	}
+	if _, err := semver.StrictNewVersion(strings.TrimPrefix(s, "v")); err != nil {
+		return errors.New("it is neither latest nor MAJOR.MINOR.PATCH")
+	}
+	return nil
+}
+
+func checkIP(s string) error {
+	if addr, err := netip.ParseAddr(s); err != nil || addr.Zone() != "" {
+		return errors.New("it is neither an IPv4 nor an IPv6 address")
+	}
+	return nil
+}
+
+func checkCertificates(s string) error {
+	if s == "" {
+		return nil
+	}
+	if err := checkBase64(s); err != nil {
+		return fmt.Errorf("invalid base64 input: %w", err)
+	}
+	bundle, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return errors.New("invalid base64 input")
+	}
+	begun, found := strings.Count(string(bundle), "-----BEGIN "), 0
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Errorf("entry %d is no X.509 certificate", found+1)
+		}
+		found++
+	}
+	if found == 0 || found < begun {
+		return fmt.Errorf("%d of %d PEM entries can be read", found, begun)
+	}
+	return nil
+}
+
+var quantity = regexp.MustCompile(`^[+-]?[0-9.]+(e?[0-9]*|[EPTGMK]i?|[numk])$`)
+
+func checkThreshold(s string) error {
+	percent, ok := strings.CutSuffix(s, "%")
+	if !ok {
+		if !quantity.MatchString(s) {
+			return errors.New("it is neither a percentage nor a quantity")
+		}
+		return nil
+	}
+	if strings.Trim(percent, "0123456789.eE+-") != "" {
+		return errors.New("it is no number before the %")
+	}
+	if f, err := strconv.ParseFloat(percent, 32); err != nil || f < 0 || f >= 100 {
+		return errors.New("a percentage is from 0% to below 100%")
+	}
+	return nil
+}
+
+func checkPercent(s string) error {
+	if n, err := strconv.ParseInt(s, 10, 32); err != nil || n < 0 || n > 100 {
+		return errors.New("it is no whole number from 0 to 100")
+	}
+	return nil
+}

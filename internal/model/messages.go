@@ -1,0 +1,367 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+)
+
+// violate adds a violation at the present place; v.Key is what comes behind it.
+func (w *walk) violate(at int, v Violation) {
+	v.Key = pathText(w.path) + v.Key
+	w.violations = append(w.violations, v)
+	w.offsets = append(w.offsets, at)
+}
+
+// pathText renders a place. Names are quoted where a key would quote them, and
+// where no key could hold them.
+func pathText(path []step) string {
+	var b strings.Builder
+	for i, s := range path {
+		if s.element {
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(nameText(s.name))
+	}
+	return b.String()
+}
+
+func nameText(name string) string {
+	if name != "" && strings.Trim(name, plainCharacters) == "" {
+		return clip(name)
+	}
+	return strconv.Quote(clip(name))
+}
+
+const plainCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/"
+
+// mismatch tells that a value has the wrong JSON type.
+func (w *walk) mismatch(n *node, at int, got kinds, text string) {
+	w.violate(at, Violation{
+		Type:    n.typeText(),
+		Message: "invalid type: " + w.describe(got, text) + ", expected " + n.expected(),
+		Hint:    w.retype(n, got, text),
+	})
+}
+
+// describe names a value as the reference does, and a secret by its type only.
+func (w *walk) describe(got kinds, text string) string {
+	name := map[kinds]string{
+		kindNull: "null", kindBoolean: "boolean", kindInteger: "integer", kindNumber: "floating point",
+		kindString: "string", kindArray: "sequence", kindObject: "map",
+	}[got]
+	switch {
+	case w.secret || got&(kindNull|kindArray|kindObject) != 0:
+		return name
+	case got == kindString:
+		return name + " " + strconv.Quote(clip(text))
+	}
+	return name + " `" + clip(text) + "`"
+}
+
+// retype is the hint for a value of the wrong type: how to write the one that was meant.
+func (w *walk) retype(n *node, got kinds, text string) string {
+	switch {
+	case w.secret:
+	case n.kinds == kindString && got&(kindBoolean|kindInteger|kindNumber) != 0:
+		return "write it in quotes: " + strconv.Quote(clip(text))
+	case n.kinds == kindArray && n.items != nil && n.items.kinds == kindString && got == kindString:
+		return "write a list: [" + strconv.Quote(clip(text)) + "]"
+	case n.kinds == kindBoolean && got == kindString && (text == "true" || text == "false"),
+		n.kinds&kindInteger != 0 && got == kindString && text != "" && isInteger(text):
+		return "write it without quotes: " + text
+	}
+	return n.hint()
+}
+
+// expected names what may stand here, as the reference does.
+func (n *node) expected() string {
+	var names []string
+	add := func(k kinds, name string) {
+		if n.kinds&k != 0 {
+			names = append(names, name)
+		}
+	}
+	if n.fromMap != nil {
+		return "an array or a table"
+	}
+	add(kindString, "a string")
+	add(kindBoolean, "a boolean")
+	switch {
+	case n.kinds&kindNumber != 0:
+		names = append(names, "a number")
+	case n.kinds&kindInteger != 0 && n.typeName != "" && n.kinds == kindInteger:
+		names = append(names, n.typeName)
+	default:
+		add(kindInteger, "an integer")
+	}
+	add(kindArray, "a sequence")
+	switch {
+	case n.kinds&kindObject == 0:
+	case n.title != "" && n.kinds == kindObject:
+		names = append(names, "struct "+n.title)
+	default:
+		names = append(names, "a map")
+	}
+	return strings.Join(names, " or ")
+}
+
+// hint is the rule of a place in words, with an example.
+func (n *node) hint() string {
+	var parts []string
+	if n.rule != "" {
+		parts = append(parts, n.typeName+": "+n.rule)
+	}
+	if len(n.examples) > 0 && !n.secret {
+		if text, err := marshal(n.examples[0]); err == nil {
+			parts = append(parts, "For example: "+clip(string(text)))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// marshal is json.Marshal without HTML escapes.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
+}
+
+// unknown tells that n has no member called name.
+func (w *walk) unknown(n *node, at int, name string) {
+	names := make([]string, len(n.members))
+	for i, m := range n.members {
+		names[i] = m.name
+	}
+	v := Violation{Message: "unknown field `" + clip(name) + "`, " + oneOf(names), Unknown: true}
+	if near := nearest(name, names); near != "" {
+		v.Hint = "did you mean " + pathText(w.path[:len(w.path)-1]) + "." + nameText(near) + "?"
+	}
+	w.violate(at, v)
+}
+
+// oneOf lists choices as the reference does.
+func oneOf(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = "`" + name + "`"
+	}
+	switch len(names) {
+	case 0:
+		return "there are no fields"
+	case 1:
+		return "expected " + quoted[0]
+	case 2:
+		return "expected " + quoted[0] + " or " + quoted[1]
+	}
+	return "expected one of " + strings.Join(quoted, ", ")
+}
+
+// check has the schema library check a value that was read, in its stored form.
+func (w *walk) check(n *node, at int, text []byte) {
+	if n.bare || n.schema == nil {
+		return
+	}
+	v, err := decode(text)
+	if err != nil {
+		w.violate(at, Violation{Message: err.Error()})
+		return
+	}
+	if err := n.schema.Validate(v); err != nil {
+		for _, violation := range w.explain(n, v, err) {
+			w.violate(at, violation)
+		}
+	}
+}
+
+// decode turns compact JSON of ours into what the schema library wants.
+func decode(text []byte) (any, error) {
+	switch text[0] {
+	case '"':
+		b, err := jsontext.AppendUnquote(nil, text)
+		return string(b), err
+	case 't', 'f':
+		return text[0] == 't', nil
+	case '[', '{':
+		return jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	}
+	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+		return n, nil
+	}
+	return json.Number(text), nil
+}
+
+// explain words what the schema library found. Keys of the violations are
+// relative to the value.
+func (w *walk) explain(n *node, v any, err error) []Violation {
+	hidden := w.secret || n.secret || n.hides
+	var out []Violation
+	for _, cause := range causes(err) {
+		violation := Violation{Type: n.typeText(), Message: n.wording(v, cause, hidden), Hint: n.hint()}
+		if list, ok := v.([]any); ok && n.message == "" && len(list) > 0 || isObject(v) {
+			violation.Key = pointerText(v, cause.InstanceLocation)
+		}
+		out = append(out, violation)
+		if n.message != "" {
+			break
+		}
+	}
+	return out
+}
+
+func isObject(v any) bool {
+	_, ok := v.(map[string]any)
+	return ok
+}
+
+// causes are the faults that matter: behind references and groups, but not the
+// alternatives of an anyOf.
+func causes(err error) []*jsonschema.ValidationError {
+	var top *jsonschema.ValidationError
+	if !errors.As(err, &top) {
+		return nil
+	}
+	var out []*jsonschema.ValidationError
+	for _, cause := range top.Causes {
+		switch cause.ErrorKind.(type) {
+		case *kind.Reference, *kind.Group, *kind.Schema, *kind.AllOf:
+			out = append(out, causes(cause)...)
+		default:
+			out = append(out, cause)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, top)
+	}
+	return out
+}
+
+// pointerText renders the way from a value to a fault in it.
+func pointerText(v any, tokens []string) string {
+	var path []step
+	for _, token := range tokens {
+		switch container := v.(type) {
+		case []any:
+			i, err := strconv.Atoi(token)
+			if err != nil || i >= len(container) {
+				return pathText(path)
+			}
+			path, v = append(path, step{element: true, index: i}), container[i]
+		case map[string]any:
+			path, v = append(path, step{name: token}), container[token]
+		}
+	}
+	text := pathText(path)
+	if len(path) > 0 && !path[0].element {
+		text = "." + text
+	}
+	return text
+}
+
+// wording says one fault of v in the words of the type, or else of the keyword.
+func (n *node) wording(v any, cause *jsonschema.ValidationError, hidden bool) string {
+	if n.message != "" {
+		return n.ruleText(v, cause, hidden)
+	}
+	shown := show(v, hidden)
+	switch k := cause.ErrorKind.(type) {
+	case *kind.Required:
+		return "missing field `" + strings.Join(k.Missing, "`, `") + "`"
+	case *kind.Enum:
+		return "unknown variant `" + show(k.Got, hidden) + "`, " + oneOf(showAll(k.Want))
+	case *kind.MinItems:
+		return "invalid length " + strconv.Itoa(k.Got) + ", expected at least " + strconv.Itoa(k.Want) + " elements"
+	case *kind.MaxItems:
+		return "invalid length " + strconv.Itoa(k.Got) + ", expected at most " + strconv.Itoa(k.Want) + " elements"
+	case *kind.Minimum:
+		return "invalid value: integer `" + shown + "`, expected " + n.expected() + ", at least " + k.Want.RatString()
+	case *kind.Maximum:
+		return "invalid value: integer `" + shown + "`, expected " + n.expected() + ", at most " + k.Want.RatString()
+	}
+	text := "it does not fit the rule"
+	if !hidden {
+		text = cause.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+	}
+	if n.typeName != "" {
+		text = "Unable to deserialize into " + n.typeName + ": " + text
+	}
+	return text
+}
+
+// ruleText fills in the type's own message. The format's reason may tell of
+// the value's characters, so it is left out for a secret.
+func (n *node) ruleText(v any, cause *jsonschema.ValidationError, hidden bool) string {
+	text := strings.ReplaceAll(n.message, "{}", show(v, hidden))
+	if n.typeName != "" {
+		text = "Unable to deserialize into " + n.typeName + ": " + text
+	}
+	if format, ok := cause.ErrorKind.(*kind.Format); ok && !hidden {
+		text += ": " + format.Err.Error()
+	}
+	return text
+}
+
+// show renders a value inside a message.
+func show(v any, hidden bool) string {
+	if hidden {
+		return "(secret)"
+	}
+	switch v := v.(type) {
+	case string:
+		return clip(v)
+	case json.Number:
+		return clip(v.String())
+	}
+	text, err := marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return clip(string(text))
+}
+
+func showAll(values []any) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = show(v, false)
+	}
+	return out
+}
+
+// typeText is the name of a place's type: a named type's, or boolean, object,
+// map of X, array of X.
+func (n *node) typeText() string {
+	switch {
+	case n.typeName != "":
+		return n.typeName
+	case n.free:
+		return "anything"
+	case n.kinds == kindArray && n.items != nil:
+		return "array of " + n.items.typeText()
+	case n.kinds == kindObject && len(n.members) == 0 && n.values != nil:
+		return "map of " + n.values.typeText()
+	}
+	var names []string
+	for _, name := range []string{"string", "boolean", "number", "integer", "array", "object", "null"} {
+		if k := kindNames[name]; n.kinds&k == k && !slices.Contains(names, "number") {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
+}

@@ -1,0 +1,458 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hostler-os/hostler/internal/key"
+)
+
+// maxDepth is how deep objects and lists may nest, as in the reference.
+const maxDepth = 128
+
+var (
+	errDepth    = errors.New("recursion limit exceeded")
+	errTrailing = errors.New("trailing characters")
+	errEnough   = errors.New("too many violations")
+)
+
+// ParseJSON validates a settings document (no outer member) and flattens it to
+// sorted pairs. Reading is strict: UTF-8 only, no member twice, nothing behind
+// the document, at most 128 levels. The error is an *[Error].
+func (m *Model) ParseJSON(doc []byte) ([]key.Pair, error) {
+	w := newWalk(doc)
+	w.path = append(w.path, step{name: "settings"})
+	return w.finish(w.document(m.root))
+}
+
+// Check says whether a stored value still fits the model. The error is an *[Error].
+func (m *Model) Check(p key.Pair) error {
+	n, err := m.find(p.Key)
+	if err != nil {
+		return err
+	}
+	w := newWalk(p.Value)
+	for _, name := range p.Key.Segments() {
+		w.path = append(w.path, step{name: name})
+	}
+	w.secret = m.Secret(p.Key)
+	pairs, err := w.finish(w.document(n))
+	if err != nil {
+		return err
+	}
+	if len(pairs) != 1 || pairs[0].Key != p.Key {
+		return refuse(Violation{Key: string(p.Key), Type: n.typeText(), Message: "it is stored as one value, but has settings below it"})
+	}
+	return nil
+}
+
+// walk reads a document along the model. It writes the document anew, compact
+// and in the form in which it is stored, and notes where the leaves are.
+type walk struct {
+	doc        []byte
+	dec        *jsontext.Decoder
+	out        []byte
+	leaves     []leaf
+	path       []step
+	lists      int // lists and free places around us: what is below is part of a leaf
+	secret     bool
+	violations []Violation
+	offsets    []int // of the violations
+}
+
+// step is a member, or an element of a list.
+type step struct {
+	name    string
+	element bool
+	index   int
+}
+
+type leaf struct {
+	key        key.Key
+	start, end int
+}
+
+func newWalk(doc []byte) *walk {
+	return &walk{
+		doc: doc, dec: jsontext.NewDecoder(bytes.NewBuffer(doc)),
+		out: make([]byte, 0, len(doc)), path: make([]step, 0, 8),
+	}
+}
+
+// document reads the one value of the document and what must not follow it.
+func (w *walk) document(n *node) error {
+	if err := w.value(n); err != nil {
+		return err
+	}
+	if _, err := w.dec.ReadToken(); err != io.EOF {
+		return errTrailing
+	}
+	return nil
+}
+
+// finish turns what was read into pairs or into one error.
+func (w *walk) finish(err error) ([]key.Pair, error) {
+	if err != nil && !errors.Is(err, errEnough) {
+		v, offset := syntaxViolation(w.doc, w.dec.InputOffset(), err)
+		w.violations, w.offsets = []Violation{v}, []int{offset}
+	}
+	if len(w.violations) > 0 {
+		locate(w.doc, w.violations, w.offsets)
+		return nil, &Error{Violations: w.violations}
+	}
+	pairs := make([]key.Pair, 0, len(w.leaves))
+	for _, l := range w.leaves {
+		pairs = append(pairs, key.Pair{Key: l.key, Value: bytes.Clone(w.out[l.start:l.end])})
+	}
+	slices.SortFunc(pairs, func(a, b key.Pair) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	return pairs, nil
+}
+
+// value reads one value at the place n.
+func (w *walk) value(n *node) error {
+	start, outer := len(w.out), w.secret
+	w.secret = w.secret || n.secret
+	at, before := w.offset(), len(w.violations)
+	kind := w.dec.PeekKind()
+	var err error
+	switch {
+	case kind == '{' && n.fromMap != nil:
+		err = w.list(n, w.entries)
+	case kind == '{' && n.kinds&kindObject != 0:
+		err = w.object(n)
+	case kind == '[' && n.kinds&kindArray != 0:
+		err = w.list(n, w.elements)
+	case kind == '{' || kind == '[':
+		w.mismatch(n, at, kindOf(kind), "")
+		err = w.skip()
+	default:
+		err = w.scalar(n, at)
+	}
+	if err == nil && len(w.violations) == before && !n.bare {
+		w.check(n, at, w.out[start:])
+	}
+	if err == nil && len(w.violations) == before {
+		w.respell(n, start)
+		err = w.note(kind, start, at)
+	}
+	w.secret = outer
+	return err
+}
+
+// note records a leaf: whatever is no object and not part of a list.
+func (w *walk) note(kind jsontext.Kind, start, at int) error {
+	if w.lists > 0 || kind == '{' && w.out[start] == '{' {
+		return nil
+	}
+	names := make([]string, len(w.path))
+	for i, s := range w.path {
+		names[i] = s.name
+	}
+	k, err := key.FromSegments(names...)
+	if err != nil {
+		w.violate(at, Violation{Message: "Error creating valid datastore key: " + clip(err.Error())})
+		return w.enough()
+	}
+	w.leaves = append(w.leaves, leaf{k, start, len(w.out)})
+	return nil
+}
+
+// respell replaces a value by the spelling that is stored.
+func (w *walk) respell(n *node, start int) {
+	if n.spellings == nil {
+		return
+	}
+	var given string
+	if json.Unmarshal(w.out[start:], &given) != nil {
+		return
+	}
+	if stored, ok := n.spellings[given]; ok {
+		w.out = append(w.out[:start], stored...)
+	}
+}
+
+// object reads an object with the members that n has.
+func (w *walk) object(n *node) error {
+	if err := w.enter(); err != nil {
+		return err
+	}
+	var seen map[string]bool
+	if n.aliased {
+		seen = map[string]bool{}
+	}
+	w.out = append(w.out, '{')
+	for w.dec.PeekKind() != '}' {
+		at := w.offset()
+		tok, err := w.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := w.member(n, tok.String(), at, seen); err != nil {
+			return err
+		}
+	}
+	w.closeWith('}')
+	_, err := w.dec.ReadToken()
+	return err
+}
+
+// member reads the value of the member called name.
+func (w *walk) member(n *node, name string, at int, seen map[string]bool) error {
+	child, stored := n.child(name)
+	w.path = append(w.path, step{name: stored})
+	defer func() { w.path = w.path[:len(w.path)-1] }()
+	_, declared := n.index[name]
+	switch {
+	case child == nil:
+		w.unknown(n, at, name)
+		return w.skip()
+	case seen[stored]:
+		w.violate(at, Violation{Message: "duplicate field `" + stored + "`", Hint: "give it once, by one of its names"})
+		return w.skip()
+	case !declared && !w.named(n, at, name):
+		return w.skip()
+	case declared && w.dec.PeekKind() == 'n':
+		return w.skip()
+	}
+	if seen != nil {
+		seen[stored] = true
+	}
+	quoted, err := jsontext.AppendQuote(w.out, stored)
+	if err != nil {
+		return err
+	}
+	w.out = append(quoted, ':')
+	if err := w.value(child); err != nil {
+		return err
+	}
+	w.out = append(w.out, ',')
+	return w.enough()
+}
+
+// named checks a name that the user chose.
+func (w *walk) named(n *node, at int, name string) bool {
+	if n.names == nil || n.names.bare {
+		return true
+	}
+	if err := n.names.schema.Validate(name); err != nil {
+		for _, v := range w.explain(n.names, name, err) {
+			w.violate(at, v)
+		}
+		return false
+	}
+	return true
+}
+
+// list reads a list by means of read.
+func (w *walk) list(n *node, read func(*node) error) error {
+	if err := w.enter(); err != nil {
+		return err
+	}
+	w.lists++
+	w.out = append(w.out, '[')
+	err := read(n)
+	w.closeWith(']')
+	w.lists--
+	if err != nil {
+		return err
+	}
+	_, err = w.dec.ReadToken()
+	return err
+}
+
+func (w *walk) elements(n *node) error {
+	for i := 0; w.dec.PeekKind() != ']'; i++ {
+		w.path = append(w.path, step{element: true, index: i})
+		err := w.value(n.element(i))
+		w.path = w.path[:len(w.path)-1]
+		if err != nil {
+			return err
+		}
+		w.out = append(w.out, ',')
+		if err := w.enough(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries reads a map in the place of a list: each entry becomes an object.
+func (w *walk) entries(n *node) error {
+	item := n.element(0)
+	keyNode, keyName := item.child(n.fromMap.key)
+	valueNode, valueName := item.child(n.fromMap.value)
+	for i := 0; w.dec.PeekKind() != '}'; i++ {
+		at := w.offset()
+		tok, err := w.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		w.path = append(w.path, step{name: tok.String()})
+		w.out = append(w.out, `{"`+keyName+`":`...)
+		start := len(w.out)
+		if w.out, err = jsontext.AppendQuote(w.out, tok.String()); err != nil {
+			return err
+		}
+		w.check(keyNode, at, w.out[start:])
+		w.out = append(w.out, `,"`+valueName+`":`...)
+		err = w.value(valueNode)
+		w.path = w.path[:len(w.path)-1]
+		if err != nil {
+			return err
+		}
+		w.out = append(w.out, "},"...)
+		if err := w.enough(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scalar reads a value that is neither object nor list.
+func (w *walk) scalar(n *node, at int) error {
+	tok, err := w.dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	text := tok.String()
+	got := kindOf(tok.Kind())
+	if got == kindNumber && isInteger(text) {
+		got = kindInteger
+	}
+	switch {
+	case n.kinds&got == 0:
+		w.mismatch(n, at, got, text)
+		w.out = append(w.out, "null"...)
+	case got == kindString:
+		w.out, err = jsontext.AppendQuote(w.out, text)
+	case got&(kindInteger|kindNumber) != 0 && !inRange(text, got):
+		w.violate(at, Violation{Type: n.typeText(), Message: "invalid value: " + w.describe(got, text) + ", expected " + n.expected(), Hint: n.hint()})
+		w.out = append(w.out, "null"...)
+	default:
+		w.out = append(w.out, text...)
+	}
+	return err
+}
+
+// enter begins an object or a list.
+func (w *walk) enter() error {
+	if w.dec.StackDepth() >= maxDepth {
+		return errDepth
+	}
+	_, err := w.dec.ReadToken()
+	return err
+}
+
+// closeWith ends an object or a list in the output.
+func (w *walk) closeWith(c byte) {
+	w.out = append(bytes.TrimSuffix(w.out, []byte{','}), c)
+}
+
+// skip reads a value that is of no use, and still minds the depth.
+func (w *walk) skip() error {
+	depth := w.dec.StackDepth()
+	for {
+		tok, err := w.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if k := tok.Kind(); (k == '{' || k == '[') && w.dec.StackDepth() > maxDepth {
+			return errDepth
+		}
+		if w.dec.StackDepth() == depth {
+			return w.enough()
+		}
+	}
+}
+
+func (w *walk) enough() error {
+	if len(w.violations) >= maxViolations {
+		return errEnough
+	}
+	return nil
+}
+
+// offset is where the next value or name begins.
+func (w *walk) offset() int {
+	i := int(w.dec.InputOffset())
+	for i < len(w.doc) && strings.IndexByte(" \t\r\n,:", w.doc[i]) >= 0 {
+		i++
+	}
+	return i
+}
+
+func kindOf(k jsontext.Kind) kinds {
+	switch k {
+	case '{':
+		return kindObject
+	case '[':
+		return kindArray
+	case '"':
+		return kindString
+	case '0':
+		return kindNumber
+	case 't', 'f':
+		return kindBoolean
+	}
+	return kindNull
+}
+
+// isInteger tells by the literal, as the reference does: 1.0, 1e3 and -0 are
+// floating point.
+func isInteger(literal string) bool {
+	return literal != "-0" && strings.Trim(literal, "-0123456789") == ""
+}
+
+// inRange keeps numbers from growing into something that costs more to
+// compare than it cost to send.
+func inRange(literal string, kind kinds) bool {
+	var err error
+	switch {
+	case kind == kindNumber && len(literal) > 64:
+		return false
+	case kind == kindNumber:
+		_, err = strconv.ParseFloat(literal, 64)
+	case literal[0] == '-':
+		_, err = strconv.ParseInt(literal, 10, 64)
+	default:
+		_, err = strconv.ParseUint(literal, 10, 64)
+	}
+	return err == nil
+}
+
+// locate turns offsets into lines and columns.
+func locate(doc []byte, violations []Violation, offsets []int) {
+	for i, offset := range offsets {
+		before := doc[:min(offset, len(doc))]
+		line := bytes.LastIndexByte(before, '\n') + 1
+		violations[i].Line = bytes.Count(before, []byte{'\n'}) + 1
+		violations[i].Column = utf8.RuneCount(before[line:]) + 1
+	}
+}
+
+// syntaxViolation says why a text is no JSON document.
+func syntaxViolation(doc []byte, offset int64, err error) (Violation, int) {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case bytes.HasPrefix(doc, []byte("\uFEFF")):
+		return Violation{Message: "expected value", Hint: "the document begins with a byte order mark; save it as UTF-8 without one"}, 0
+	case len(bytes.TrimSpace(doc)) == 0:
+		return Violation{Message: "EOF while parsing a value", Hint: "the document is empty"}, len(doc)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return Violation{Message: "EOF while parsing", Hint: "the document ends too early"}, len(doc)
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		name := clip(syntax.JSONPointer.LastToken())
+		return Violation{Message: "duplicate field `" + name + "`", Hint: "give each member once"}, int(syntax.ByteOffset)
+	case errors.As(err, &syntax):
+		return Violation{Message: "invalid JSON: " + clip(syntax.Err.Error())}, int(syntax.ByteOffset)
+	}
+	return Violation{Message: err.Error()}, int(offset)
+}

@@ -1,0 +1,166 @@
+package model
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/hostler-os/hostler/internal/key"
+)
+
+// Resolve finds the key that a user means: with or without "settings.", by an
+// alias or by the stored name. It fails with an *[Error] that names the
+// nearest known key.
+func (m *Model) Resolve(text string) (key.Key, error) {
+	k, err := key.Parse(text)
+	if err != nil {
+		return "", refuse(Violation{Key: clip(text), Message: err.Error(), Hint: "a key looks like settings.motd or kernel.sysctl.\"vm.max_map_count\""})
+	}
+	if segments := k.Segments(); segments[0] != root {
+		if k, err = key.FromSegments(append([]string{root}, segments...)...); err != nil {
+			return "", refuse(Violation{Key: clip(text), Message: err.Error()})
+		}
+	}
+	return m.canonical(k)
+}
+
+// canonical checks that k is in the model and replaces aliases.
+func (m *Model) canonical(k key.Key) (key.Key, error) {
+	_, path, err := m.follow(k)
+	if err != nil {
+		return "", err
+	}
+	return key.FromSegments(path...)
+}
+
+// find is the place of a key.
+func (m *Model) find(k key.Key) (*node, error) {
+	n, _, err := m.follow(k)
+	return n, err
+}
+
+// follow walks along k and returns its place and its stored segments.
+func (m *Model) follow(k key.Key) (*node, []string, error) {
+	segments := k.Segments()
+	if len(segments) == 0 || segments[0] != root {
+		return nil, nil, refuse(Violation{Key: string(k), Message: "it is no setting", Hint: "the keys of settings begin with settings.", Unknown: true})
+	}
+	n, path := m.root, []string{root}
+	for i, name := range segments[1:] {
+		next, stored := n.child(name)
+		if n.kinds&kindObject == 0 || next == nil {
+			return nil, nil, refuse(m.unknownKey(n, path, segments[i+1:]))
+		}
+		if _, declared := n.index[name]; !declared && n.names != nil && !n.names.bare {
+			if err := n.names.schema.Validate(name); err != nil {
+				return nil, nil, refuse(badName(n, path, name, err))
+			}
+		}
+		n, path = next, append(path, stored)
+	}
+	return n, path, nil
+}
+
+// badName tells that a name the user chose breaks the rule for such names.
+func badName(n *node, path []string, name string, err error) Violation {
+	w := &walk{}
+	v := w.explain(n.names, name, err)[0]
+	v.Key = joinNames(append(slices.Clone(path), name))
+	return v
+}
+
+func joinNames(names []string) string {
+	steps := make([]step, len(names))
+	for i, name := range names {
+		steps[i] = step{name: name}
+	}
+	return pathText(steps)
+}
+
+// unknownKey tells that rest does not exist below the place n at path.
+func (m *Model) unknownKey(n *node, path, rest []string) Violation {
+	v := Violation{Key: joinNames(append(slices.Clone(path), rest...)), Unknown: true}
+	if n.kinds&kindObject == 0 {
+		v.Message = joinNames(path) + " is one value (" + n.typeText() + ") and has no settings below it"
+		v.Hint = m.quoteHint(path, rest)
+		return v
+	}
+	names := make([]string, len(n.members))
+	for i, member := range n.members {
+		names[i] = member.name
+	}
+	v.Message = "unknown field `" + clip(rest[0]) + "`, " + oneOf(names)
+	if near := m.suggest(n, path, rest); near != "" {
+		v.Hint = "did you mean " + near + "?"
+	}
+	return v
+}
+
+// quoteHint is for a name with dots that was given without quotes:
+// kernel.sysctl.vm.max_map_count.
+func (m *Model) quoteHint(path, rest []string) string {
+	parent, err := key.FromSegments(path[:len(path)-1]...)
+	if err != nil {
+		return ""
+	}
+	n, err := m.find(parent)
+	if err != nil || !n.isMap() {
+		return ""
+	}
+	name := strings.Join(append([]string{path[len(path)-1]}, rest...), ".")
+	k, err := parent.Child(name)
+	if err != nil {
+		return ""
+	}
+	if _, err := m.find(k); err != nil {
+		return ""
+	}
+	return "a name with dots needs quotes: did you mean " + string(k) + "?"
+}
+
+// suggest finds what rest may mean: a member with a similar name, then the
+// same name in another place.
+func (m *Model) suggest(n *node, path, rest []string) string {
+	var names []string
+	for _, member := range n.members {
+		names = append(names, member.name)
+	}
+	if near := nearest(rest[0], names); near != "" {
+		better := append(append(slices.Clone(path), near), rest[1:]...)
+		if k, err := key.FromSegments(better...); err == nil {
+			if k, err := m.canonical(k); err == nil {
+				return string(k)
+			}
+		}
+		return joinNames(append(slices.Clone(path), near))
+	}
+	return m.elsewhere(rest)
+}
+
+// elsewhere finds the known key that ends as rest does, or nearly so.
+func (m *Model) elsewhere(rest []string) string {
+	suffix := "." + strings.Join(rest, ".")
+	last := rest[len(rest)-1]
+	var ends []string
+	byName := map[string]string{}
+	for _, k := range m.Keys() {
+		if strings.HasSuffix(k, suffix) {
+			return k
+		}
+		name := k[strings.LastIndexByte(k, '.')+1:]
+		if _, ok := byName[name]; !ok && len(name) > 3 {
+			byName[name] = k
+			ends = append(ends, name)
+		}
+	}
+	return byName[nearest(last, ends)]
+}
+
+// asError is the *Error in err.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Violations: []Violation{{Message: err.Error()}}}
+}

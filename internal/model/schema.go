@@ -1,0 +1,372 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// schemaRoot is where schema files live for the schema library; nothing is
+// ever fetched from there.
+const schemaRoot = "hostler:///"
+
+const (
+	typesFile = "models/types.json"
+	typesRef  = schemaRoot + typesFile + "#/$defs/"
+)
+
+// maxSchemaFile bounds a schema file; the largest of ours is a fiftieth of it.
+const maxSchemaFile = 1 << 20
+
+// compiler turns schema files into nodes. It is dropped after loading, and the
+// decoded files with it.
+type compiler struct {
+	share   fs.FS
+	schemas *jsonschema.Compiler
+	nodes   map[*jsonschema.Schema]*node
+	open    map[*jsonschema.Schema]bool // being built, to notice schemas that contain themselves
+}
+
+func newCompiler(share fs.FS) (*compiler, error) {
+	vocabulary, err := newVocabulary()
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(noLoader{})
+	c.AssertFormat()
+	c.AssertVocabs()
+	c.RegisterVocabulary(vocabulary)
+	registerFormats(c)
+	return &compiler{
+		share: share, schemas: c,
+		nodes: map[*jsonschema.Schema]*node{}, open: map[*jsonschema.Schema]bool{},
+	}, nil
+}
+
+// noLoader keeps schemas from naming files and network addresses.
+type noLoader struct{}
+
+func (noLoader) Load(ref string) (any, error) {
+	return nil, fmt.Errorf("%s: a schema may refer to itself and to ../types.json only", ref)
+}
+
+// add reads a schema file and returns its text.
+func (c *compiler) add(name string) ([]byte, error) {
+	text, err := readFile(c.share, name, maxSchemaFile)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := decodeSchema(text)
+	if err != nil {
+		return nil, atPlace(name, text, err)
+	}
+	if err := c.schemas.AddResource(schemaRoot+name, doc); err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+// group compiles the schema of a group that was added.
+func (c *compiler) group(name string) (*node, error) {
+	file := path.Join("models", name, "schema.json")
+	compiled, err := c.schemas.Compile(schemaRoot + file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", file, schemaError(err))
+	}
+	n, err := c.node(compiled)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return n, nil
+}
+
+// schemaError is the library's text without the made-up address.
+func schemaError(err error) string {
+	return strings.ReplaceAll(strings.ReplaceAll(err.Error(), schemaRoot, ""), "\n", " ")
+}
+
+// node is one place in the model: what may stand there and how it is stored.
+// It is what reading a document walks along; the schema library checks the
+// values at its leaves.
+type node struct {
+	schema      *jsonschema.Schema // nil for the root and for places without rules
+	typeName    string             // of types.json; empty for a type without name
+	kinds       kinds
+	title       string
+	description string
+	rule        string // the named type's rule in words
+	examples    []any
+	message     string // how a violation is told; {} stands for the value
+
+	members  []member       // of an object, in the schema's order
+	index    map[string]int // member names and their aliases
+	aliased  bool
+	patterns []pattern
+	names    *node // what the names of further members look like
+	values   *node // what further members are; nil: there are none
+	items    *node
+	prefix   []*node // the first elements of a list, where they differ
+
+	free      bool // anything may stand here and below
+	decided   bool // the schema says what further members are
+	bare      bool // the walk itself checks everything that the schema says
+	secret    bool // the value must not be shown
+	hides     bool // something below is secret
+	fromMap   *fromMap
+	spellings map[string]json.RawMessage
+}
+
+type member struct {
+	name string
+	node *node
+}
+
+type pattern struct {
+	regexp jsonschema.Regexp
+	node   *node
+}
+
+// fromMap says that a list is also accepted as a map, whose entries become
+// objects with these two members.
+type fromMap struct{ key, value string }
+
+// kinds is a set of JSON types; integer is a number without fraction and exponent.
+type kinds uint8
+
+const (
+	kindNull kinds = 1 << iota
+	kindBoolean
+	kindInteger
+	kindNumber
+	kindString
+	kindArray
+	kindObject
+
+	kindAny = kindNull<<7 - 1
+)
+
+var kindNames = map[string]kinds{
+	"null": kindNull, "boolean": kindBoolean, "integer": kindInteger, "number": kindNumber | kindInteger,
+	"string": kindString, "array": kindArray, "object": kindObject,
+}
+
+// free is a place where a schema allows anything.
+func free() *node { return &node{kinds: kindAny, bare: true, free: true} }
+
+// node builds the place for a compiled schema.
+func (c *compiler) node(s *jsonschema.Schema) (*node, error) {
+	if n, ok := c.nodes[s]; ok {
+		return n, nil
+	}
+	if c.open[s] {
+		return nil, fmt.Errorf("%s contains itself; settings have a finite depth", location(s))
+	}
+	c.open[s] = true
+	defer delete(c.open, s)
+
+	n := &node{schema: s, bare: true}
+	for part := s; part != nil; part = part.Ref {
+		if err := c.merge(n, part); err != nil {
+			return nil, err
+		}
+	}
+	n.settle()
+	c.nodes[s] = n
+	return n, nil
+}
+
+// merge adds what part says: s itself or a schema that s refers to. What
+// stands nearer to s wins.
+func (c *compiler) merge(n *node, part *jsonschema.Schema) error {
+	if part.Bool != nil {
+		n.bare, n.free = *part.Bool, *part.Bool
+		return nil
+	}
+	if name, ok := strings.CutPrefix(part.Location, typesRef); ok && n.typeName == "" && !strings.Contains(name, "/") {
+		n.typeName, n.rule = name, part.Description
+	}
+	if n.kinds == 0 && part.Types != nil {
+		for _, name := range part.Types.ToStrings() {
+			n.kinds |= kindNames[name]
+		}
+	}
+	n.title = first(n.title, part.Title)
+	n.description = first(n.description, part.Description)
+	if n.examples == nil {
+		n.examples = part.Examples
+	}
+	n.bare = n.bare && bare(part)
+	ext := extensionOf(part)
+	ext.apply(n)
+	if err := c.mergeObject(n, part, ext.order); err != nil {
+		return err
+	}
+	return c.mergeArray(n, part)
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (c *compiler) mergeObject(n *node, part *jsonschema.Schema, order []string) error {
+	for _, name := range order {
+		sub, ok := part.Properties[name]
+		if !ok || slices.ContainsFunc(n.members, func(m member) bool { return m.name == name }) {
+			continue
+		}
+		child, err := c.node(sub)
+		if err != nil {
+			return err
+		}
+		n.members = append(n.members, member{name, child})
+	}
+	for expr, sub := range part.PatternProperties {
+		child, err := c.node(sub)
+		if err != nil {
+			return err
+		}
+		n.patterns = append(n.patterns, pattern{expr, child})
+	}
+	slices.SortFunc(n.patterns, func(a, b pattern) int { return strings.Compare(a.regexp.String(), b.regexp.String()) })
+	var err error
+	if part.PropertyNames != nil && n.names == nil {
+		if n.names, err = c.node(part.PropertyNames); err != nil {
+			return err
+		}
+	}
+	if part.AdditionalProperties != nil && !n.decided {
+		n.decided = true
+		n.values, err = c.additional(part.AdditionalProperties)
+	}
+	return err
+}
+
+// additional is the place of members that have no name in the schema.
+func (c *compiler) additional(v any) (*node, error) {
+	switch v := v.(type) {
+	case *jsonschema.Schema:
+		return c.node(v)
+	case bool:
+		if v {
+			return free(), nil
+		}
+	}
+	return nil, nil
+}
+
+func (c *compiler) mergeArray(n *node, part *jsonschema.Schema) error {
+	var err error
+	if part.Items2020 != nil && n.items == nil {
+		if n.items, err = c.node(part.Items2020); err != nil {
+			return err
+		}
+	}
+	if n.prefix == nil {
+		for _, sub := range part.PrefixItems {
+			item, err := c.node(sub)
+			if err != nil {
+				return err
+			}
+			n.prefix = append(n.prefix, item)
+		}
+	}
+	return nil
+}
+
+// bare tells whether part says nothing beyond types, members and elements.
+func bare(p *jsonschema.Schema) bool {
+	return p.Enum == nil && p.Const == nil && p.Not == nil && p.AllOf == nil && p.AnyOf == nil && p.OneOf == nil &&
+		p.If == nil && p.Format == nil && p.Pattern == nil && p.MinLength == nil && p.MaxLength == nil &&
+		p.Minimum == nil && p.Maximum == nil && p.ExclusiveMinimum == nil && p.ExclusiveMaximum == nil && p.MultipleOf == nil &&
+		p.MinItems == nil && p.MaxItems == nil && !p.UniqueItems && p.Contains == nil && p.UnevaluatedItems == nil &&
+		p.MinProperties == nil && p.MaxProperties == nil && p.Required == nil && p.DependentRequired == nil &&
+		p.DependentSchemas == nil && p.UnevaluatedProperties == nil && p.DynamicRef == nil && p.Dependencies == nil
+}
+
+// settle completes a node whose parts are all merged.
+func (n *node) settle() {
+	if n.kinds == 0 {
+		n.kinds = n.guessKinds()
+	}
+	if n.kinds&kindObject != 0 && !n.decided {
+		n.values = free()
+	}
+	n.index = make(map[string]int, len(n.members))
+	for i, m := range n.members {
+		n.index[m.name] = i
+		n.hides = n.hides || m.node.secret || m.node.hides
+		for _, alias := range extensionOf(m.node.schema).aliases {
+			n.index[alias], n.aliased = i, true
+		}
+	}
+	for _, child := range append([]*node{n.values, n.items}, n.prefix...) {
+		n.hides = n.hides || child != nil && (child.secret || child.hides)
+	}
+	for _, p := range n.patterns {
+		n.hides = n.hides || p.node.secret || p.node.hides
+	}
+}
+
+// guessKinds is for schemas without "type".
+func (n *node) guessKinds() kinds {
+	switch {
+	case len(n.members) > 0 || len(n.patterns) > 0 || n.names != nil:
+		return kindObject
+	case n.items != nil || n.prefix != nil:
+		return kindArray
+	}
+	return kindAny
+}
+
+// child is the place of the member called name, and the name it is stored by.
+func (n *node) child(name string) (*node, string) {
+	if n.free {
+		return n, name
+	}
+	if i, ok := n.index[name]; ok {
+		return n.members[i].node, n.members[i].name
+	}
+	for _, p := range n.patterns {
+		if p.regexp.MatchString(name) {
+			return p.node, name
+		}
+	}
+	return n.values, name
+}
+
+// element is the place of the i-th element of a list; nil: there is none.
+func (n *node) element(i int) *node {
+	if i < len(n.prefix) {
+		return n.prefix[i]
+	}
+	switch {
+	case n.free:
+		return n
+	case n.items == nil:
+		return free()
+	}
+	return n.items
+}
+
+// isMap tells whether users choose the names of members.
+func (n *node) isMap() bool { return n.kinds&kindObject != 0 && n.values != nil }
+
+// location is where a schema stands, for messages.
+func location(s *jsonschema.Schema) string {
+	text, err := url.PathUnescape(strings.TrimPrefix(s.Location, schemaRoot))
+	if err != nil {
+		return s.Location
+	}
+	return text
+}
