@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 
 	assets "github.com/hostler-os/hostler"
+	"github.com/hostler-os/hostler/internal/apiclient"
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/sandbox"
@@ -30,6 +31,7 @@ type program struct {
 
 var programs = []program{
 	{"apiserver", "", "own the settings, serve the API, apply changes", apiserver.Run},
+	{"apiclient", "", "read and change settings through the API", apiclient.Run},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
 }
 
