@@ -8,7 +8,7 @@ mount --make-rprivate /
 mount -t proc proc /proc
 # The host may be of the old or the mixed layout of control groups; the machine
 # sees version 2 alone. Of it we need processes being grouped, no controllers.
-umount -R /sys/fs/cgroup
+umount -R /sys/fs/cgroup || :
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir "/sys/fs/cgroup/$2"
 mount -t tmpfs -o size=2g,mode=0755 hostler-test "$1"
