@@ -1,4 +1,4 @@
-// Apiclient is the command line of the host's API.
+// Command apiclient is the command line of the host's API; see internal/apiclient.
 package main
 
 import (

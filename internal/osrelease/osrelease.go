@@ -1,4 +1,7 @@
-// Package osrelease reads which operating system image is running.
+// Package osrelease reads which operating system image is running: its
+// variant, version and architecture, from the image's os-release file.
+//
+// It knows the members that the API and templates use, and no others.
 package osrelease
 
 import (
