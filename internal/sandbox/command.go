@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/paths"
 )
 
 const about = `Try settings, templates and groups in a folder, without privileges.
@@ -31,7 +32,7 @@ Then, in another terminal:
   cat %[2]s/etc/motd                             see the file that it drives
   apiclient --root %[2]s explain ntp             what a setting means
   hostler sandbox restarts %[2]s                 commands that a host would have run
-  hostler sandbox fail %[2]s 'COMMAND LINE'      make one of them fail
+  hostler sandbox fail %[2]s 'COMMAND LINE'      make one of them fail; "commands" lists them
 `
 
 // Run is the command line "hostler sandbox" over assets: models, variants and templates.
@@ -56,7 +57,9 @@ func newCommand(assets fs.FS) *cobra.Command {
 	}
 	command.SetFlagErrorFunc(usage)
 	command.AddCommand(
-		newNew(assets), newVariants(assets), newFault("fail", Fail), newFault("hang", Hang), newHeal(), newRestarts(),
+		newNew(assets), newVariants(assets), newFault("fail", Fail), newFault("hang", Hang), newHeal(),
+		newPrint("commands", "print the commands that can fail or hang, and which shall", PrintCommands),
+		newPrint("restarts", "print the commands that a host would have run", PrintRestarts),
 	)
 	return command
 }
@@ -112,6 +115,9 @@ func newFault(name string, fault Fault) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkCommand(root, args[0], args[1]); err != nil {
+				return err
+			}
 			if err := SetFault(root, args[1], fault); err != nil {
 				return err
 			}
@@ -140,15 +146,15 @@ func newHeal() *cobra.Command {
 	}
 }
 
-func newRestarts() *cobra.Command {
+func newPrint(name, short string, print func(io.Writer, paths.Root) error) *cobra.Command {
 	return &cobra.Command{
-		Use: "restarts DIR", Short: "print the commands that a host would have run", Args: exactly(1),
+		Use: name + " DIR", Short: short, Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			root, err := Open(args[0])
 			if err != nil {
 				return err
 			}
-			return PrintRestarts(c.OutOrStdout(), root)
+			return print(c.OutOrStdout(), root)
 		},
 	}
 }

@@ -1,0 +1,72 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/paths"
+)
+
+// reload is what apiserver runs of itself, after writing a unit file.
+const reload = "systemctl daemon-reload"
+
+// Commands maps every command line that the sandbox's services run, and that
+// may thus fail or hang, to the sorted names of those services.
+func Commands(root paths.Root) (map[string][]string, error) {
+	variant, err := os.ReadFile(root.Variant())
+	if err != nil {
+		return nil, fmt.Errorf("read variant: %w", err)
+	}
+	m, err := model.Load(os.DirFS(root.Share()), strings.TrimSpace(string(variant)))
+	if err != nil {
+		return nil, err
+	}
+	commands := map[string][]string{reload: nil}
+	services := m.Services()
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		for _, line := range services[name].RestartCommands {
+			commands[line] = append(commands[line], name)
+		}
+	}
+	return commands, nil
+}
+
+// A fault of a command that nothing runs would wait for ever.
+func checkCommand(root paths.Root, dir, line string) error {
+	commands, err := Commands(root)
+	if err != nil {
+		return err
+	}
+	if _, ok := commands[line]; ok {
+		return nil
+	}
+	return &api.Error{
+		Code: api.CodeNotFound, Message: fmt.Sprintf("no service of this sandbox runs '%s'", line),
+		Hint: "hostler sandbox commands " + dir + " lists what they run",
+	}
+}
+
+// PrintCommands writes the commands of the sandbox's services and their faults as a table.
+func PrintCommands(w io.Writer, root paths.Root) error {
+	commands, err := Commands(root)
+	if err != nil {
+		return err
+	}
+	faults, err := Faults(root)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"COMMAND", "SERVICES", "FAULT"}}
+	for _, line := range slices.Sorted(maps.Keys(commands)) {
+		rows = append(rows, []string{line, dash(strings.Join(commands[line], ", ")), string(faults[line])})
+	}
+	cli.Table(w, rows)
+	return nil
+}
