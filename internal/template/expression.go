@@ -2,6 +2,7 @@ package template
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 )
 
@@ -270,7 +271,11 @@ func (s *scanner) parseLiteral(start, depth int) (literal expr, ok bool, err err
 	return expr{kind: exprLiteral, literal: value}, true, nil
 }
 
+// decodeJSON decodes one document and nothing behind it, numbers as written.
 func decodeJSON(text string) (any, error) {
+	if !json.Valid([]byte(text)) {
+		return nil, errors.New("not JSON")
+	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	var value any
