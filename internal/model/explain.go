@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
@@ -38,6 +39,8 @@ func (n *node) ruleWords() string {
 		return n.rule
 	case n.items != nil && n.items.rule != "":
 		return "Each element: " + n.items.rule
+	case n.items != nil && len(n.items.members) > 0:
+		return "Each element is an object with " + strings.Join(n.items.memberNames(), ", ") + "."
 	case n.names != nil && n.names.rule != "":
 		return "Each name: " + n.names.rule
 	case n.kinds == kindBoolean:

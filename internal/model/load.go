@@ -91,8 +91,8 @@ func checkVariant(share fs.FS, variant string) error {
 		return nil
 	}
 	text := "there is no variant " + strconv.Quote(variant) + "; there are " + strings.Join(names, ", ")
-	if near := nearest(variant, names); near != "" {
-		text += "; did you mean " + near + "?"
+	if hint := didYouMean(nearest(variant, names)); hint != "" {
+		text += "; " + hint
 	}
 	return errors.New(text)
 }
@@ -156,11 +156,10 @@ func (l *loader) checkGroups(f *tomlFile) {
 		case slices.Contains(l.groups[:i], name):
 			l.problem(Problem{File: f.name, Line: f.line("groups"), Key: "groups", Message: strconv.Quote(name) + " is named twice"})
 		case !slices.Contains(known, name):
-			p := Problem{File: f.name, Line: f.line("groups"), Key: "groups", Message: "there is no folder models/" + name}
-			if near := nearest(name, known); near != "" {
-				p.Hint = "did you mean " + near + "?"
-			}
-			l.problem(p)
+			l.problem(Problem{
+				File: f.name, Line: f.line("groups"), Key: "groups",
+				Message: "there is no folder models/" + name, Hint: didYouMean(nearest(name, known)),
+			})
 		}
 	}
 }

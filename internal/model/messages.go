@@ -81,7 +81,7 @@ func (w *walk) retype(n *node, got kinds, text string) string {
 	case n.kinds == kindArray && n.items != nil && n.items.kinds == kindString && got == kindString:
 		return "write a list: [" + strconv.Quote(clip(text)) + "]"
 	case n.kinds == kindBoolean && got == kindString && (text == "true" || text == "false"),
-		n.kinds&kindInteger != 0 && got == kindString && text != "" && isInteger(text):
+		n.kinds&kindInteger != 0 && got == kindString && isNumber(text) && isInteger(text):
 		return "write it without quotes: " + text
 	}
 	return n.hint()
@@ -122,6 +122,9 @@ func (n *node) expected() string {
 // hint is the rule of a place in words, with an example.
 func (n *node) hint() string {
 	var parts []string
+	if n.kinds == kindBoolean {
+		parts = append(parts, "give true or false")
+	}
 	if n.rule != "" {
 		parts = append(parts, n.typeName+": "+n.rule)
 	}
@@ -146,15 +149,40 @@ func marshal(v any) ([]byte, error) {
 
 // unknown tells that n has no member called name.
 func (w *walk) unknown(n *node, at int, name string) {
+	v := Violation{Message: "unknown field `" + clip(name) + "`, " + oneOf(n.memberNames()), Unknown: true}
+	path := w.path[:len(w.path)-1]
+	switch {
+	case len(path) == 1 && name == root:
+		v.Hint = "give what is inside of settings, without settings around it"
+	case w.lists == 0:
+		v.Hint = didYouMean(w.model.suggest(n, stepNames(path), []string{name}))
+	default:
+		v.Hint = didYouMean(nearest(name, n.memberNames()))
+	}
+	w.violate(at, v)
+}
+
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return "did you mean " + near + "?"
+}
+
+func stepNames(path []step) []string {
+	names := make([]string, len(path))
+	for i, s := range path {
+		names[i] = s.name
+	}
+	return names
+}
+
+func (n *node) memberNames() []string {
 	names := make([]string, len(n.members))
 	for i, m := range n.members {
 		names[i] = m.name
 	}
-	v := Violation{Message: "unknown field `" + clip(name) + "`, " + oneOf(names), Unknown: true}
-	if near := nearest(name, names); near != "" {
-		v.Hint = "did you mean " + pathText(w.path[:len(w.path)-1]) + "." + nameText(near) + "?"
-	}
-	w.violate(at, v)
+	return names
 }
 
 // oneOf lists choices as the reference does.
@@ -352,7 +380,7 @@ func (n *node) typeText() string {
 		return n.typeName
 	case n.free:
 		return "anything"
-	case n.kinds == kindArray && n.items != nil:
+	case n.kinds == kindArray && n.items != nil && !n.items.never && n.prefix == nil:
 		return "array of " + n.items.typeText()
 	case n.kinds == kindObject && len(n.members) == 0 && n.values != nil:
 		return "map of " + n.values.typeText()

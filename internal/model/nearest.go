@@ -1,7 +1,9 @@
 package model
 
-// nearest finds the candidate that a misspelt name probably means; empty: none
-// is near enough.
+import "strings"
+
+// nearest finds the candidate that a misspelt or shortened name probably
+// means; empty: none is near enough.
 func nearest(name string, candidates []string) string {
 	best, bestDistance := "", len(name)/3+2
 	for _, c := range candidates {
@@ -9,7 +11,21 @@ func nearest(name string, candidates []string) string {
 			best, bestDistance = c, d
 		}
 	}
+	if best == "" && len(name) > 2 {
+		return containing(name, candidates)
+	}
 	return best
+}
+
+// containing finds the first candidate that has name as whole words: servers
+// means time-servers.
+func containing(name string, candidates []string) string {
+	for _, c := range candidates {
+		if strings.Contains("-"+c+"-", "-"+name+"-") {
+			return c
+		}
+	}
+	return ""
 }
 
 // distance is the number of letters to insert, remove, replace or swap with

@@ -28,8 +28,8 @@ var (
 // sorted pairs. Reading is strict: UTF-8 only, no member twice, nothing behind
 // the document, at most 128 levels. The error is an *[Error].
 func (m *Model) ParseJSON(doc []byte) ([]key.Pair, error) {
-	w := newWalk(doc)
-	w.path = append(w.path, step{name: "settings"})
+	w := m.newWalk(doc)
+	w.path = append(w.path, step{name: root})
 	return w.finish(w.document(m.root))
 }
 
@@ -39,7 +39,7 @@ func (m *Model) Check(p key.Pair) error {
 	if err != nil {
 		return err
 	}
-	w := newWalk(p.Value)
+	w := m.newWalk(p.Value)
 	for _, name := range p.Key.Segments() {
 		w.path = append(w.path, step{name: name})
 	}
@@ -57,6 +57,7 @@ func (m *Model) Check(p key.Pair) error {
 // walk reads a document along the model. It writes the document anew, compact
 // and in the form in which it is stored, and notes where the leaves are.
 type walk struct {
+	model      *Model
 	doc        []byte
 	dec        *jsontext.Decoder
 	out        []byte
@@ -80,9 +81,9 @@ type leaf struct {
 	start, end int
 }
 
-func newWalk(doc []byte) *walk {
+func (m *Model) newWalk(doc []byte) *walk {
 	return &walk{
-		doc: doc, dec: jsontext.NewDecoder(bytes.NewBuffer(doc)),
+		model: m, doc: doc, dec: jsontext.NewDecoder(bytes.NewBuffer(doc)),
 		out: make([]byte, 0, len(doc)), path: make([]step, 0, 8),
 	}
 }
@@ -152,11 +153,7 @@ func (w *walk) note(kind jsontext.Kind, start, at int) error {
 	if w.lists > 0 || kind == '{' && w.out[start] == '{' {
 		return nil
 	}
-	names := make([]string, len(w.path))
-	for i, s := range w.path {
-		names[i] = s.name
-	}
-	k, err := key.FromSegments(names...)
+	k, err := key.FromSegments(stepNames(w.path)...)
 	if err != nil {
 		w.violate(at, Violation{Message: "Error creating valid datastore key: " + clip(err.Error())})
 		return w.enough()
@@ -270,8 +267,12 @@ func (w *walk) list(n *node, read func(*node) error) error {
 
 func (w *walk) elements(n *node) error {
 	for i := 0; w.dec.PeekKind() != ']'; i++ {
+		item := n.element(i)
+		if item == nil {
+			return w.surplus(n, i)
+		}
 		w.path = append(w.path, step{element: true, index: i})
-		err := w.value(n.element(i))
+		err := w.value(item)
 		w.path = w.path[:len(w.path)-1]
 		if err != nil {
 			return err
@@ -282,6 +283,18 @@ func (w *walk) elements(n *node) error {
 		}
 	}
 	return nil
+}
+
+// surplus skips elements that must not be there.
+func (w *walk) surplus(n *node, length int) error {
+	at, want := w.offset(), strconv.Itoa(length)
+	for ; w.dec.PeekKind() != ']'; length++ {
+		if err := w.skip(); err != nil {
+			return err
+		}
+	}
+	w.violate(at, Violation{Type: n.typeText(), Message: "invalid length " + strconv.Itoa(length) + ", expected " + want + " elements", Hint: n.hint()})
+	return w.enough()
 }
 
 // entries reads a map in the place of a list: each entry becomes an object.
@@ -452,7 +465,8 @@ func syntaxViolation(doc []byte, offset int64, err error) (Violation, int) {
 		name := clip(syntax.JSONPointer.LastToken())
 		return Violation{Message: "duplicate field `" + name + "`", Hint: "give each member once"}, int(syntax.ByteOffset)
 	case errors.As(err, &syntax):
-		return Violation{Message: "invalid JSON: " + clip(syntax.Err.Error())}, int(syntax.ByteOffset)
+		text, _, _ := strings.Cut(syntax.Err.Error(), "`") // what it quotes may be part of a secret
+		return Violation{Message: "invalid JSON: " + strings.TrimSpace(text)}, int(syntax.ByteOffset)
 	}
 	return Violation{Message: err.Error()}, int(offset)
 }

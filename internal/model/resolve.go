@@ -85,14 +85,8 @@ func (m *Model) unknownKey(n *node, path, rest []string) Violation {
 		v.Hint = m.quoteHint(path, rest)
 		return v
 	}
-	names := make([]string, len(n.members))
-	for i, member := range n.members {
-		names[i] = member.name
-	}
-	v.Message = "unknown field `" + clip(rest[0]) + "`, " + oneOf(names)
-	if near := m.suggest(n, path, rest); near != "" {
-		v.Hint = "did you mean " + near + "?"
-	}
+	v.Message = "unknown field `" + clip(rest[0]) + "`, " + oneOf(n.memberNames())
+	v.Hint = didYouMean(m.suggest(n, path, rest))
 	return v
 }
 
@@ -121,11 +115,7 @@ func (m *Model) quoteHint(path, rest []string) string {
 // suggest finds what rest may mean: a member with a similar name, then the
 // same name in another place.
 func (m *Model) suggest(n *node, path, rest []string) string {
-	var names []string
-	for _, member := range n.members {
-		names = append(names, member.name)
-	}
-	if near := nearest(rest[0], names); near != "" {
+	if near := nearest(rest[0], n.memberNames()); near != "" {
 		better := append(append(slices.Clone(path), near), rest[1:]...)
 		if k, err := key.FromSegments(better...); err == nil {
 			if k, err := m.canonical(k); err == nil {

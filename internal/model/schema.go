@@ -41,6 +41,7 @@ func newCompiler(share fs.FS) (*compiler, error) {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
+	c.UseRegexpEngine(lazyRegexps())
 	c.AssertFormat()
 	c.AssertVocabs()
 	c.RegisterVocabulary(vocabulary)
@@ -116,6 +117,7 @@ type node struct {
 	prefix   []*node // the first elements of a list, where they differ
 
 	free      bool // anything may stand here and below
+	never     bool // nothing may stand here
 	decided   bool // the schema says what further members are
 	bare      bool // the walk itself checks everything that the schema says
 	secret    bool // the value must not be shown
@@ -187,7 +189,7 @@ func (c *compiler) node(s *jsonschema.Schema) (*node, error) {
 // stands nearer to s wins.
 func (c *compiler) merge(n *node, part *jsonschema.Schema) error {
 	if part.Bool != nil {
-		n.bare, n.free = *part.Bool, *part.Bool
+		n.free, n.never, n.bare = *part.Bool, !*part.Bool, true
 		return nil
 	}
 	if name, ok := strings.CutPrefix(part.Location, typesRef); ok && n.typeName == "" && !strings.Contains(name, "/") {
@@ -329,8 +331,17 @@ func (n *node) guessKinds() kinds {
 	return kindAny
 }
 
-// child is the place of the member called name, and the name it is stored by.
+// child is the place of the member called name, and the name it is stored by;
+// nil: there is no such member.
 func (n *node) child(name string) (*node, string) {
+	child, stored := n.declared(name)
+	if child != nil && child.never {
+		return nil, stored
+	}
+	return child, stored
+}
+
+func (n *node) declared(name string) (*node, string) {
 	if n.free {
 		return n, name
 	}
@@ -355,6 +366,8 @@ func (n *node) element(i int) *node {
 		return n
 	case n.items == nil:
 		return free()
+	case n.items.never:
+		return nil
 	}
 	return n.items
 }
