@@ -1,15 +1,45 @@
 // Package apply carries changes of settings to files and services, and back.
+//
+// Start with [Engine.Submit]. A change runs through these steps, and never
+// beside another one:
+//
+//	turn     wait until no other change is being applied
+//	draft    render every file concerned, compare with the disk: the plan
+//	commit   settings, history and the journal's record in one durable update
+//	files    write those that differ
+//	restarts run the restart commands of the services concerned
+//	finish   the final state, one more durable update
+//
+// The record holds what undoing needs: the settings' former values and the
+// files' former bytes. So a change that fails is taken back, and one that a
+// crash interrupted is finished, or else taken back, by [Engine.Recover].
+// Whichever it is, the store decides first and the files follow: settings are
+// committed before files are written, and reverted before files are restored.
+//
+// A service whose restart commands merely (re)start or reload units is left
+// alone when its files, which are all that it reads of the settings, stayed as
+// they are. Any other command is taken at its word and runs, since it may read
+// settings by itself (CHANGED_SETTINGS names them); and so does a restart
+// because of a setting that none of the service's templates can see. A service
+// whose last restart failed counts as changed until one succeeds.
+//
+// The package does not validate settings (package model does, at the edge),
+// does not know HTTP, and does not decide who may do what.
 package apply
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
@@ -17,72 +47,179 @@ import (
 	"github.com/hostler-os/hostler/internal/template"
 )
 
-var errStub = errors.New("stub")
-
-// Engine owns all changes. One change runs at a time.
-type Engine struct{}
-
 // Config is what an Engine needs.
 type Config struct {
 	Root      paths.Root
 	Store     *datastore.Store
 	Model     *model.Model
-	Templates fs.FS // below /usr/share/templates; nil: the root's
+	Templates fs.FS      // below /usr/share/templates; nil: the root's
+	Disk      durable.FS // nil: the real one
 	Services  service.Manager
-	OS        func() (map[string]any, error) // template data "os"
+	OS        func() (map[string]any, error) // template data "os"; nil: none
 	System    template.System
 	BootID    string
-	Log       *slog.Logger
-	Now       func() time.Time
+	Log       *slog.Logger     // nil: none
+	Now       func() time.Time // nil: time.Now
+}
+
+// Engine owns all changes. One change is applied at a time. Its methods may be
+// called from any goroutine.
+type Engine struct {
+	cfg       Config
+	disk      disk
+	templates templates
+	turn      turn
+
+	// committing is held from a draft to its commit, so that the draft's
+	// settings are still the store's.
+	committing sync.Mutex
+
+	// background is the context of work that belongs to no caller. It ends
+	// when Close will wait no longer.
+	background context.Context
+	halt       context.CancelFunc
+	work       sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	closing  chan struct{}
+	live     map[uint64]*running
+	unsaved  map[uint64]*running // final, but the store could not be told
+	watchers map[*watcher]struct{}
 }
 
 // New makes an engine; call Recover before the first Submit.
-func New(c Config) *Engine { return &Engine{} }
-
-// Recover finishes or undoes what a crash interrupted and resumes tries.
-func (e *Engine) Recover(ctx context.Context) error { return errStub }
-
-// Close lets the change in hand finish or journals it, within ctx.
-func (e *Engine) Close(ctx context.Context) error { return errStub }
-
-// Request is a change to make.
-type Request struct {
-	Edits       datastore.Edits
-	Transaction string // pending settings to fold in (under Edits.Layer) and drop
-	Caller      api.Caller
-	Apply       []key.Key // also apply these keys
-	ApplyAll    bool
-	CommitOnly  bool // commit, apply nothing
-	Keep        bool // do not undo when applying fails
-	Try         time.Duration
-	Reason      string
+func New(c Config) *Engine {
+	if c.Templates == nil {
+		c.Templates = os.DirFS(c.Root.Templates())
+	}
+	if c.OS == nil {
+		c.OS = func() (map[string]any, error) { return nil, nil }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	e := &Engine{
+		cfg: c, disk: newDisk(c.Root, c.Disk), turn: newTurn(),
+		closing: make(chan struct{}), live: map[uint64]*running{},
+		unsaved: map[uint64]*running{}, watchers: map[*watcher]struct{}{},
+	}
+	e.templates.fs = c.Templates
+	e.background, e.halt = context.WithCancel(context.Background())
+	return e
 }
 
-// Plan says what Submit would do and touches nothing.
-func (e *Engine) Plan(ctx context.Context, r Request) (*api.Plan, error) { return nil, errStub }
+// Close lets the change in hand finish. When ctx ends first, what it is doing
+// is cut short and left to the next start: the journal has all of it. New
+// changes are refused from now on.
+func (e *Engine) Close(ctx context.Context) error {
+	if !e.shut() {
+		return nil
+	}
+	done := make(chan struct{})
+	go func() { e.work.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		e.cfg.Log.Warn("a change is left to the next start")
+	}
+	e.halt()
+	<-done
+	err := e.saveUnsaved(context.WithoutCancel(ctx))
+	e.closeWatchers()
+	return err
+}
 
-// Submit commits r and starts applying it; the change returned is committed (or nothing was, and err says why).
-// Unless r.Keep, a template that cannot be rendered refuses the change before anything is committed.
-func (e *Engine) Submit(ctx context.Context, r Request) (*api.Change, error) { return nil, errStub }
+// shut refuses new work and stops the tries' clocks; false if that was done before.
+func (e *Engine) shut() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.closed = true
+	close(e.closing)
+	for _, r := range e.live {
+		r.stopClock()
+	}
+	return true
+}
 
-// Wait returns the change once it is applied: in a final state or trying; or its present state when ctx ends.
-func (e *Engine) Wait(ctx context.Context, id uint64) (*api.Change, error) { return nil, errStub }
+// enter begins work that Close waits for, until leave.
+func (e *Engine) enter() (leave func(), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, errStopping()
+	}
+	e.work.Add(1)
+	return e.work.Done, nil
+}
+
+func (e *Engine) halted() bool { return e.background.Err() != nil }
 
 // Change returns a change as it stands.
-func (e *Engine) Change(id uint64) (*api.Change, error) { return nil, errStub }
+func (e *Engine) Change(id uint64) (*api.Change, error) {
+	if r := e.find(id); r != nil {
+		return e.shown(r), nil
+	}
+	rec, err := e.load(id)
+	if err != nil {
+		return nil, err
+	}
+	return &rec.Change, nil
+}
 
 // Changes returns up to limit changes with ids below before (0: newest), newest first.
-func (e *Engine) Changes(before uint64, limit int) ([]api.Change, error) { return nil, errStub }
-
-// Confirm keeps a change that is being tried.
-func (e *Engine) Confirm(ctx context.Context, id uint64, by api.Caller) (*api.Change, error) {
-	return nil, errStub
+func (e *Engine) Changes(before uint64, limit int) ([]api.Change, error) {
+	records, err := e.cfg.Store.Changes(before, limit)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]api.Change, 0, len(records))
+	for _, data := range records {
+		rec, err := parseRecord(data)
+		if err != nil {
+			return nil, err
+		}
+		if r := e.find(rec.Change.ID); r != nil {
+			rec.Change = *e.shown(r)
+		}
+		changes = append(changes, rec.Change)
+	}
+	return changes, nil
 }
 
-// Undo reverts a change by a new one; settings that later changes set again stay.
-func (e *Engine) Undo(ctx context.Context, id uint64, by api.Caller) (*api.Change, error) {
-	return nil, errStub
+// load reads a change's record from the store.
+func (e *Engine) load(id uint64) (*record, error) {
+	data, err := e.cfg.Store.Change(id)
+	if errors.Is(err, datastore.ErrNoChange) {
+		return nil, &api.Error{
+			Code: api.CodeNotFound, Message: fmt.Sprintf("there is no change %d", id),
+			Hint: "list the changes that there are with: apiclient changes",
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseRecord(data)
 }
 
-// Watch delivers the events of all changes until ctx ends; a slow watcher loses intermediate events, never the last.
-func (e *Engine) Watch(ctx context.Context) <-chan api.Event { return nil }
+func errStopping() error {
+	return &api.Error{Code: api.CodeUnavailable, Message: "the server is stopping", Hint: "try again once it is back"}
+}
+
+func conflict(hint, format string, args ...any) error {
+	return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func texts(keys []key.Key) []string {
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = string(k)
+	}
+	return texts
+}

@@ -1,0 +1,439 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/service"
+)
+
+// The kinds of tasks.
+const (
+	taskRender  = "render" // only of a template that failed and is left out
+	taskWrite   = "write"
+	taskReload  = "reload"
+	taskRestart = "restart"
+	taskUndo    = "undo"
+)
+
+// job is one step of carrying a change out.
+type job struct {
+	kind    string
+	summary string
+	service string // of a restart
+	do      func(context.Context) (output string, err error)
+}
+
+// carry takes a committed change to its end.
+func (e *Engine) carry(ctx context.Context, r *running) {
+	defer r.filesAgree()
+	err := e.forward(ctx, r)
+	switch {
+	case e.halted() && err != nil:
+		// The journal has it; the next start goes on.
+	case err == nil:
+		e.succeed(ctx, r)
+	case r.rec.Keep:
+		e.fail(ctx, r, err)
+	default:
+		e.backward(ctx, r, err)
+	}
+}
+
+// filesAgree tells Recover that files and settings agree.
+func (r *running) filesAgree() {
+	select {
+	case <-r.filesDone:
+	default:
+		close(r.filesDone)
+	}
+}
+
+// forward writes the files and runs the commands. The error is the first
+// failure; when the settings are kept, the rest is done nonetheless.
+func (e *Engine) forward(ctx context.Context, r *running) error {
+	e.faultTasks(r)
+	if r.draft.refused {
+		return r.draft.renderError()
+	}
+	writes := e.writeJobs(r)
+	reloads := e.reloadJobs(r)
+	restarts := e.restartJobs(r, r.rec.Change.Plan.Restarts)
+	first := len(r.rec.Change.Tasks)
+	e.addTasks(r, slices.Concat(writes, reloads, restarts))
+
+	failure := e.runJobs(ctx, r, writes, first)
+	if failure == nil {
+		r.filesAgree()
+	}
+	if failure == nil || r.rec.Keep {
+		rest := e.runJobs(ctx, r, append(reloads, restarts...), first+len(writes))
+		failure = cmpError(failure, rest)
+	}
+	e.skipPending(r)
+	return failure
+}
+
+func cmpError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// runJobs runs jobs whose tasks begin at index first, until one fails; when
+// the settings are kept, only the rest of a failed service's commands is left out.
+func (e *Engine) runJobs(ctx context.Context, r *running, jobs []job, first int) error {
+	var failure error
+	for i, j := range jobs {
+		if r.stale[j.service] {
+			e.skip(r, first+i)
+			continue
+		}
+		err := e.runJob(ctx, r, j, first+i)
+		if err == nil {
+			continue
+		}
+		failure = cmpError(failure, err)
+		if j.service != "" {
+			r.stale[j.service] = true
+		}
+		if !r.rec.Keep || e.halted() {
+			return failure
+		}
+	}
+	return failure
+}
+
+// runJob runs one job and shows it as a task.
+func (e *Engine) runJob(ctx context.Context, r *running, j job, task int) error {
+	t := &r.rec.Change.Tasks[task]
+	t.State, t.Started = api.TaskDoing, e.cfg.Now().UTC()
+	e.publish(r, &task)
+	if j.service != "" {
+		r.begun[j.service] = true
+	}
+	output, err := j.do(ctx)
+	t.State, t.Finished = api.TaskDone, e.cfg.Now().UTC()
+	t.Output = r.draft.secrets.redact(output)
+	if err != nil {
+		t.State, t.Error = api.TaskFailed, r.draft.secrets.redact(err.Error())
+		e.cfg.Log.Warn("task of a change failed", "change", r.rec.Change.ID, "task", t.Summary, "err", t.Error)
+	}
+	e.publish(r, &task)
+	return err
+}
+
+func (e *Engine) addTasks(r *running, jobs []job) {
+	for _, j := range jobs {
+		r.rec.Change.Tasks = append(r.rec.Change.Tasks, api.Task{Kind: j.kind, Summary: j.summary, State: api.TaskPending})
+	}
+	e.publish(r, nil)
+}
+
+func (e *Engine) skip(r *running, task int) {
+	r.rec.Change.Tasks[task].State = api.TaskSkipped
+	e.publish(r, &task)
+}
+
+func (e *Engine) skipPending(r *running) {
+	for i := range r.rec.Change.Tasks {
+		if r.rec.Change.Tasks[i].State == api.TaskPending {
+			r.rec.Change.Tasks[i].State = api.TaskSkipped
+		}
+	}
+}
+
+// faultTasks shows the templates that failed and are left out.
+func (e *Engine) faultTasks(r *running) {
+	for _, f := range r.draft.faults {
+		r.rec.Change.Tasks = append(r.rec.Change.Tasks, api.Task{
+			Kind: taskRender, Summary: "render " + f.file, State: api.TaskFailed,
+			Error: r.draft.secrets.redact(f.err.Error()),
+		})
+	}
+}
+
+func (e *Engine) writeJobs(r *running) []job {
+	var jobs []job
+	for _, f := range r.draft.files {
+		if f.differs() {
+			jobs = append(jobs, job{
+				kind: taskWrite, summary: "write " + f.model.Path,
+				do: func(context.Context) (string, error) { return "", e.write(r, f) },
+			})
+		}
+	}
+	return jobs
+}
+
+// write replaces a file; what somebody had edited into it is kept aside first.
+func (e *Engine) write(r *running, f *file) error {
+	if f.change.Edited {
+		if err := e.keepCopy(r, f); err != nil {
+			return fmt.Errorf("%s: keep a copy of what was edited: %w", f.name, err)
+		}
+	}
+	if err := e.disk.put(f.target, f.want); err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	f.written = true
+	return nil
+}
+
+func (e *Engine) keepCopy(r *running, f *file) error {
+	name := filepath.Join(e.cfg.Root.Edited(), strconv.FormatUint(r.rec.Change.ID, 10), f.target)
+	return durable.WriteFile(e.disk.fs, name, f.disk.Data, durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep})
+}
+
+// reloadJobs is the daemon-reload that unit files need.
+func (e *Engine) reloadJobs(r *running) []job {
+	if !units(formerPaths(r.rec.Files)) {
+		return nil
+	}
+	return []job{{
+		kind: taskReload, summary: "reload systemd",
+		do: func(ctx context.Context) (string, error) { return "", e.cfg.Services.DaemonReload(ctx) },
+	}}
+}
+
+func formerPaths(files []formerFile) []string {
+	list := make([]string, len(files))
+	for i, f := range files {
+		list[i] = f.Path
+	}
+	return list
+}
+
+// restartJobs are the commands of services, in order, identical lines once:
+// with the changed keys of all the services that share a line.
+func (e *Engine) restartJobs(r *running, restarts []api.Restart) []job {
+	if r.resumed && r.rec.Boot != e.cfg.BootID {
+		return nil // since then everything was started anew, with the new files
+	}
+	var jobs []job
+	var commands []*service.Command
+	for _, restart := range restarts {
+		for _, line := range restart.Commands {
+			i := slices.IndexFunc(commands, func(c *service.Command) bool { return c.Line == line })
+			if i >= 0 {
+				commands[i].Changed = union(commands[i].Changed, restart.Because)
+				continue
+			}
+			c := &service.Command{Line: line, Service: restart.Service}
+			if !r.rec.ApplyAll {
+				c.Changed = slices.Clone(restart.Because)
+			}
+			commands = append(commands, c)
+			jobs = append(jobs, job{
+				kind: taskRestart, summary: fmt.Sprintf("restart %s: %s", c.Service, line), service: c.Service,
+				do: func(ctx context.Context) (string, error) { return e.command(ctx, *c) },
+			})
+		}
+	}
+	return jobs
+}
+
+func union(a, b []string) []string {
+	if a == nil {
+		return nil
+	}
+	all := append(a, b...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (e *Engine) command(ctx context.Context, c service.Command) (string, error) {
+	output, err := e.cfg.Services.Run(ctx, c)
+	if err != nil {
+		return output, fmt.Errorf("restart %s: %w", c.Service, err)
+	}
+	return output, nil
+}
+
+// succeed ends a change whose every step was done.
+func (e *Engine) succeed(ctx context.Context, r *running) {
+	r.remember(r.rec.Change.Plan.Restarts)
+	if r.rec.Try.Length > 0 {
+		e.beginTrying(&r.rec)
+		e.finish(ctx, r)
+		return
+	}
+	r.rec.over(api.StateDone, e.cfg.Now())
+	e.finish(ctx, r)
+}
+
+// fail ends a change whose settings are kept although applying it failed.
+func (e *Engine) fail(ctx context.Context, r *running, err error) {
+	r.remember(r.rec.Change.Plan.Restarts)
+	r.rec.Change.Error = r.applyError(err, "the settings were kept; apply them again once the cause is gone")
+	r.rec.over(api.StateFailed, e.cfg.Now())
+	e.finish(ctx, r)
+}
+
+func (r *running) applyError(err error, hint string) *api.Error {
+	var known *api.Error
+	if errors.As(err, &known) && known.Code == api.CodeRenderFailed {
+		return known
+	}
+	return &api.Error{Code: api.CodeApplyFailed, Message: r.draft.secrets.redact(err.Error()), Hint: hint}
+}
+
+// remember notes what was last written, for every file whose note is not up to
+// date, and which services have not been restarted with it.
+func (r *running) remember(restarts []api.Restart) {
+	restarted := map[string]bool{}
+	for _, restart := range restarts {
+		restarted[restart.Service] = !r.stale[restart.Service]
+	}
+	for _, f := range r.draft.files {
+		if f.differs() && !f.written {
+			continue
+		}
+		note := fileRecord{Digest: f.want.digest(), Mode: formatMode(f.want.Mode), Secret: f.change.Hidden}
+		for _, s := range f.services {
+			if r.stale[s] || !restarted[s] && slices.Contains(f.record.Stale, s) {
+				note.Stale = append(note.Stale, s)
+			}
+		}
+		if !note.equal(f.record) {
+			r.written[f.target] = note
+		}
+	}
+}
+
+// finish stores the state that a change has reached and shows it. A store that
+// cannot take it is told with the next update; until then only a crash could
+// tell the difference, and the next start would do the last steps again.
+func (e *Engine) finish(ctx context.Context, r *running) {
+	id, state := r.rec.Change.ID, r.rec.Change.State
+	by := datastore.Author{Caller: r.rec.Change.Caller, Change: id}
+	e.committing.Lock()
+	err := e.update(context.WithoutCancel(ctx), by, r.persist)
+	e.committing.Unlock()
+	e.cfg.Log.Info("change ended", "change", id, "state", string(state))
+	if err != nil {
+		e.cfg.Log.Error("store the end of a change", "change", id, "err", err)
+		e.owe(r)
+	}
+	e.settled(r)
+}
+
+// backward takes a change back: first the settings, durably, then the files.
+func (e *Engine) backward(ctx context.Context, r *running, cause error) {
+	r.rec.Change.Error = r.applyError(cause, "the change was undone: settings, files and services are as before")
+	if err := e.revert(ctx, r); err != nil {
+		e.cfg.Log.Error("revert the settings of a change", "change", r.rec.Change.ID, "err", err)
+		r.rec.Change.Error.Message += "; and its settings could not be reverted: " + err.Error()
+		r.rec.Change.Error.Hint = "the change was kept: make room for the datastore and undo it"
+		r.remember(nil)
+		r.rec.over(api.StateFailed, e.cfg.Now())
+		e.finish(ctx, r)
+		return
+	}
+	e.restore(ctx, r)
+}
+
+func (e *Engine) revert(ctx context.Context, r *running) error {
+	e.committing.Lock()
+	defer e.committing.Unlock()
+	edits, err := e.inverse(&r.rec, e.cfg.Store.Snapshot())
+	if err != nil {
+		return err
+	}
+	rec := r.rec
+	rec.Phase = phaseBack
+	by := datastore.Author{Caller: rec.Change.Caller, Change: rec.Change.ID, Reason: fmt.Sprintf("change %d failed", rec.Change.ID)}
+	err = e.update(context.WithoutCancel(ctx), by, func(tx *datastore.Tx) error {
+		if !empty(edits) {
+			if err := tx.Edit(edits); err != nil {
+				return err
+			}
+		}
+		return rec.put(tx)
+	})
+	if err == nil {
+		r.rec = rec
+	}
+	return err
+}
+
+// restore gives the files their former content, and has services that have
+// been touched read it.
+func (e *Engine) restore(ctx context.Context, r *running) {
+	files, reloads := e.restoreJobs(r), e.reloadJobs(r)
+	touched := slices.DeleteFunc(slices.Clone(r.rec.Change.Plan.Restarts), func(s api.Restart) bool {
+		return !r.begun[s.Service] && !r.resumed
+	})
+	if len(files) == 0 {
+		reloads = nil
+	}
+	jobs := slices.Concat(files, reloads, e.restartJobs(r, touched))
+	for i := range jobs {
+		jobs[i].kind, jobs[i].service = taskUndo, ""
+	}
+	first := len(r.rec.Change.Tasks)
+	e.addTasks(r, jobs)
+	var faults []error
+	for i, j := range jobs {
+		if i == len(files) {
+			r.filesAgree()
+		}
+		faults = append(faults, e.runJob(ctx, r, j, first+i))
+		if e.halted() {
+			return
+		}
+	}
+	e.undone(ctx, r, errors.Join(faults[:len(files)]...), errors.Join(faults...))
+}
+
+// undone ends a change that was taken back, as far as that was possible. One
+// whose files could not all be restored stays open: the next start tries again.
+func (e *Engine) undone(ctx context.Context, r *running, files, all error) {
+	if all != nil {
+		r.rec.Change.Error.Message += "; and not everything could be undone: " + r.draft.secrets.redact(all.Error())
+		r.rec.Change.Error.Hint = ""
+	}
+	former := r.rec.Files
+	r.rec.over(api.StateUndone, e.cfg.Now())
+	if files != nil {
+		r.rec.Phase, r.rec.Files = phaseBack, former
+	}
+	e.finish(ctx, r)
+}
+
+// restoreJobs puts back every file that is not as it was, the last one first.
+func (e *Engine) restoreJobs(r *running) []job {
+	var jobs []job
+	for _, f := range slices.Backward(r.rec.Files) {
+		if now, err := e.disk.read(f.Path); err == nil && e.disk.same(now, f.Content) {
+			continue
+		}
+		summary := "restore " + f.Path
+		if !f.Content.Exists {
+			summary = "remove " + f.Path
+		}
+		jobs = append(jobs, job{summary: summary, do: func(context.Context) (string, error) {
+			return "", e.disk.put(f.Path, f.Content)
+		}})
+	}
+	return jobs
+}
+
+// keys are the keys that a recorded change applies.
+func (r *record) keys() []key.Key {
+	keys := slices.Clone(r.Apply)
+	for _, k := range r.Change.Keys {
+		keys = append(keys, key.Key(k))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}

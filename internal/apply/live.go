@@ -1,0 +1,210 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// find returns a change that is not over; nil if there is none with this id.
+func (e *Engine) find(id uint64) *running {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.live[id]
+}
+
+func (e *Engine) adopt(r *running) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.live[r.rec.Change.ID] = r
+}
+
+// owe keeps a change in memory until the store has its last state.
+func (e *Engine) owe(r *running) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unsaved[r.rec.Change.ID] = r
+}
+
+// shown is a change as it was last published.
+func (e *Engine) shown(r *running) *api.Change {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := r.shown
+	return &c
+}
+
+// settled shows that a change has come to rest: over, or waiting for its
+// confirmation, from when on its record is no longer the caller's.
+func (e *Engine) settled(r *running) {
+	if r.ends != nil {
+		e.publish(r.ends, nil)
+		e.forget(r.ends)
+	}
+	open, left := r.rec.open(), r.rec.remaining(e.cfg.Now())
+	e.publish(r, nil)
+	if !open {
+		e.forget(r)
+	} else if r.rec.Try.Length > 0 {
+		e.startClock(r, left)
+	}
+}
+
+// forget leaves a change that is over to the store, if that has it.
+func (e *Engine) forget(r *running) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if id := r.shown.ID; e.unsaved[id] == nil {
+		delete(e.live, id)
+	}
+}
+
+// publish shows everyone how a change stands now; task is the one that moved.
+func (e *Engine) publish(r *running, task *int) {
+	c := r.rec.Change
+	c.Tasks = slices.Clone(c.Tasks)
+	if task != nil {
+		index := *task
+		task = &index
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.shown = c
+	close(r.moved)
+	r.moved = make(chan struct{})
+	for w := range e.watchers {
+		w.push(api.Event{Change: c, Task: task})
+	}
+}
+
+// Wait returns the change once it is applied: in a final state or trying; or
+// its present state when ctx ends.
+func (e *Engine) Wait(ctx context.Context, id uint64) (*api.Change, error) {
+	r := e.find(id)
+	if r == nil {
+		return e.Change(id)
+	}
+	for {
+		e.mu.Lock()
+		c, moved := r.shown, r.moved
+		e.mu.Unlock()
+		if c.State.Final() || c.State == api.StateTrying {
+			return &c, nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return &c, nil
+		case <-e.background.Done():
+			return &c, nil
+		}
+	}
+}
+
+// maxEvents bounds the changes of which a slow watcher has not heard yet.
+const maxEvents = 1024
+
+// watcher holds the events that a watcher has not taken yet: at most one a
+// change, the latest, since each holds the whole change.
+type watcher struct {
+	mu     sync.Mutex
+	events []api.Event
+	wake   chan struct{} // holds a token when there is something new
+	ended  bool
+}
+
+// Watch delivers the events of all changes until ctx ends or the engine is
+// closed. A slow watcher loses intermediate events, never the last, and holds up nobody.
+func (e *Engine) Watch(ctx context.Context) <-chan api.Event {
+	w := &watcher{wake: make(chan struct{}, 1)}
+	out := make(chan api.Event)
+	e.mu.Lock()
+	w.ended = e.closed
+	e.watchers[w] = struct{}{}
+	e.mu.Unlock()
+	go func() {
+		defer close(out)
+		defer e.unwatch(w)
+		w.deliver(ctx, out)
+	}()
+	return out
+}
+
+func (e *Engine) unwatch(w *watcher) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.watchers, w)
+}
+
+func (e *Engine) closeWatchers() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for w := range e.watchers {
+		w.end()
+	}
+}
+
+func (w *watcher) push(event api.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	same := func(other api.Event) bool { return other.Change.ID == event.Change.ID }
+	if i := slices.IndexFunc(w.events, same); i >= 0 {
+		w.events[i] = event
+	} else {
+		w.events = append(w.events, event)
+	}
+	if len(w.events) > maxEvents {
+		w.events = slices.Delete(w.events, 0, 1)
+	}
+	w.signal()
+}
+
+func (w *watcher) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.signal()
+}
+
+func (w *watcher) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the oldest event.
+func (w *watcher) next() (event api.Event, ok, ended bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.events) == 0 {
+		return api.Event{}, false, w.ended
+	}
+	event = w.events[0]
+	w.events = slices.Delete(w.events, 0, 1)
+	return event, true, false
+}
+
+func (w *watcher) deliver(ctx context.Context, out chan<- api.Event) {
+	for {
+		event, ok, ended := w.next()
+		if ended {
+			return
+		}
+		if ok {
+			select {
+			case out <- event:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

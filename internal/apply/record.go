@@ -1,0 +1,167 @@
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/key"
+)
+
+// phase is how far a change is in the journal: what a start after a crash has
+// to do with it.
+type phase string
+
+const (
+	phaseQueued  phase = "queued"  // committed; apply it from the beginning
+	phaseForward phase = "forward" // committed and planned; finish it, or else undo it
+	phaseBack    phase = "back"    // settings are reverted; restore the files
+	phaseTrying  phase = "trying"  // applied; undo it unless it is confirmed in time
+	phaseOver    phase = "over"
+)
+
+// record is a change in the journal. It holds secrets (former settings and
+// files) and never leaves the store; Change is the part for everyone.
+type record struct {
+	Change   api.Change    `json:"change"`
+	Phase    phase         `json:"phase"`
+	Layer    api.Layer     `json:"layer"`
+	Settings []formerValue `json:"settings,omitempty"`
+	Files    []formerFile  `json:"files,omitempty"` // only until the change is over
+	Apply    []key.Key     `json:"apply,omitempty"`
+	ApplyAll bool          `json:"apply-all,omitempty"`
+	Keep     bool          `json:"keep,omitempty"`
+	Boot     string        `json:"boot,omitempty"`
+	Try      tryClock      `json:"try,omitzero"`
+}
+
+// formerValue is what a layer held for a key before and after a change; nil is nothing.
+type formerValue struct {
+	Key    key.Key         `json:"key"`
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// formerFile is a file as it was before a change. Path is a host path with
+// links followed.
+type formerFile struct {
+	Path    string  `json:"path"`
+	Edited  bool    `json:"edited,omitempty"`
+	Content content `json:"content"`
+}
+
+// tryClock is the time in which a tried change can be confirmed.
+type tryClock struct {
+	Length time.Duration `json:"length"` // nanoseconds
+	Since  time.Time     `json:"since,omitzero"`
+}
+
+// open tells whether the next start has something to do with the change.
+func (r *record) open() bool { return r.Phase != phaseOver }
+
+func (r *record) encode() ([]byte, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode change %d: %w", r.Change.ID, err)
+	}
+	return data, nil
+}
+
+func parseRecord(data []byte) (*record, error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("read a change's record: %w", err)
+	}
+	return &r, nil
+}
+
+// put stores the record.
+func (r *record) put(tx *datastore.Tx) error {
+	data, err := r.encode()
+	if err != nil {
+		return err
+	}
+	return tx.PutChange(r.Change.ID, r.open(), data)
+}
+
+// formerValues is what a layer holds before edits, and after them.
+func formerValues(edits datastore.Edits, before, after *datastore.Snapshot) []formerValue {
+	values := make([]formerValue, 0, len(edits.Set)+len(edits.Unset))
+	for _, k := range edits.Keys() {
+		v := formerValue{Key: k}
+		v.Before, _ = before.ValueIn(edits.Layer, k)
+		v.After, _ = after.ValueIn(edits.Layer, k)
+		values = append(values, v)
+	}
+	return values
+}
+
+// inverse are the edits that revert a change's own, but for keys that were
+// changed again since: those stay.
+func (e *Engine) inverse(rec *record, now *datastore.Snapshot) (datastore.Edits, error) {
+	edits := datastore.Edits{Layer: rec.Layer}
+	for _, v := range rec.Settings {
+		mine, err := e.untouched(rec, v, now)
+		switch {
+		case err != nil:
+			return edits, err
+		case !mine, string(v.Before) == string(v.After):
+		case v.Before == nil:
+			edits.Unset = append(edits.Unset, v.Key)
+		default:
+			edits.Set = append(edits.Set, key.Pair{Key: v.Key, Value: v.Before})
+		}
+	}
+	return edits, nil
+}
+
+// untouched tells whether nothing edited a key since rec did.
+func (e *Engine) untouched(rec *record, v formerValue, now *datastore.Snapshot) (bool, error) {
+	if value, _ := now.ValueIn(rec.Layer, v.Key); string(value) != string(v.After) {
+		return false, nil
+	}
+	edited := func(edit api.Edit) bool { return edit.Key == string(v.Key) && edit.Layer == rec.Layer }
+	for before := uint64(0); ; {
+		entries, err := e.cfg.Store.History(v.Key, before, 1)
+		if err != nil || len(entries) == 0 {
+			return err == nil, err
+		}
+		if slices.ContainsFunc(entries[0].Edits, edited) || entries[0].Change <= rec.Change.ID {
+			return entries[0].Change <= rec.Change.ID, nil
+		}
+		before = entries[0].ID
+	}
+}
+
+// fileRecord is what the store remembers of the last writing of a file.
+type fileRecord struct {
+	Digest string   `json:"digest"` // SHA-256 in hex; empty: never written
+	Mode   string   `json:"mode"`
+	Secret bool     `json:"secret,omitempty"` // it may hold secrets
+	Stale  []string `json:"stale,omitempty"`  // services that have not been restarted since, sorted
+}
+
+// edited tells whether a file on disk is no longer what was last written. One
+// that is gone is not: /etc does not outlive a reboot.
+func (r fileRecord) edited(is content) bool {
+	return r.Digest != "" && is.Exists && (is.digest() != r.Digest || formatMode(is.Mode) != r.Mode)
+}
+
+func (r fileRecord) equal(other fileRecord) bool {
+	return r.Digest == other.Digest && r.Mode == other.Mode && r.Secret == other.Secret && slices.Equal(r.Stale, other.Stale)
+}
+
+func (e *Engine) fileRecord(target string) (fileRecord, error) {
+	var r fileRecord
+	data, err := e.cfg.Store.File(target)
+	if err != nil || len(data) == 0 {
+		return r, err
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("read the record of %s: %w", target, err)
+	}
+	return r, nil
+}
