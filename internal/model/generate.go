@@ -1,0 +1,3 @@
+package model
+
+//go:generate go test -run ^TestReference$ -update .
