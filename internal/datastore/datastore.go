@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
@@ -37,21 +39,34 @@ type Options struct {
 	BootID   string               // pending transactions of another boot are dropped; "": never
 	Log      *slog.Logger         // nil: none
 	Now      func() time.Time     // nil: time.Now
+	FS       durable.FS           // nil: the host's; bbolt's own writes do not go through it
 }
 
 // Store is the open datastore. Its methods may be called from any goroutine.
 type Store struct {
-	path string
-	opts Options
+	path      string
+	opts      Options
+	lock      *os.File
+	recovered *Recovery
 
-	writer chan struct{} // holds a token while nobody updates
-	db     *bbolt.DB     // used by the writer only
+	// For the one who holds the token in writer.
+	writer chan struct{}
+	db     *bbolt.DB // nil after a failed commit, until heal succeeds
+	txid   uint64    // of the last commit that succeeded
 	closed bool
 
 	committed atomic.Pointer[state]
 
 	reading sync.Mutex // guards view, for the time of one look-up
-	view    *bbolt.Tx  // the file as of the last commit; nil when closed
+	view    *bbolt.Tx  // the file as of the last commit; nil when it cannot be read
+
+	background sync.WaitGroup // keepCopy
+	copyDue    chan struct{}
+	stop       chan struct{}
+
+	// For tests.
+	commit    func(*bbolt.Tx) error
+	copyAfter time.Duration
 }
 
 // state is all that is in memory of one commit. It is immutable.
@@ -59,6 +74,7 @@ type state struct {
 	snap    *Snapshot
 	pending *btree.Map[string, *transaction]
 	use     [tableCount]usage
+	boot    string // during which the pending transactions were made
 	history uint64 // the newest id in use
 	change  uint64 // the newest id in use
 }
@@ -77,13 +93,26 @@ type transaction struct {
 // Close waits for the update in hand. The store cannot be used any more,
 // except for the snapshots taken from it.
 func (s *Store) Close() error {
-	<-s.writer
-	defer func() { s.writer <- struct{}{} }()
-	if s.closed {
+	if !s.markClosed() {
 		return nil
 	}
+	close(s.stop)
+	s.background.Wait()
+	<-s.writer // the token stays taken, but for those who find the store closed
+	defer func() { s.writer <- struct{}{} }()
+	if err := errors.Join(s.closeFile(), s.lock.Close()); err != nil {
+		return fmt.Errorf("close datastore: %w", err)
+	}
+	return nil
+}
+
+// markClosed refuses all further updates; false if they are already.
+func (s *Store) markClosed() bool {
+	<-s.writer
+	defer func() { s.writer <- struct{}{} }()
+	was := s.closed
 	s.closed = true
-	return s.closeFile()
+	return !was
 }
 
 func (s *Store) closeFile() error {
@@ -91,12 +120,9 @@ func (s *Store) closeFile() error {
 	if s.db == nil {
 		return nil
 	}
-	err := s.db.Close()
+	db := s.db
 	s.db = nil
-	if err != nil {
-		return fmt.Errorf("close datastore: %w", err)
-	}
-	return nil
+	return db.Close()
 }
 
 // Snapshot is the committed state of all settings; it never blocks.
@@ -130,7 +156,7 @@ func (s *Store) Update(ctx context.Context, by Author, fn func(*Tx) error) error
 }
 
 func (s *Store) update(ctx context.Context, by Author, fn func(*Tx) error) error {
-	btx, err := s.db.Begin(true)
+	btx, err := s.beginWrite()
 	if err != nil {
 		return fmt.Errorf("begin update: %w", err)
 	}
@@ -145,21 +171,35 @@ func (s *Store) update(ctx context.Context, by Author, fn func(*Tx) error) error
 	if err := ctx.Err(); err != nil || !tx.dirty {
 		return err
 	}
-	if err := btx.Commit(); err != nil {
-		return fmt.Errorf("commit settings: %w", err)
-	}
-	return s.publish(tx.state())
+	return s.commitAndPublish(btx, tx.state())
 }
 
-// publish shows a state that is on disk.
-func (s *Store) publish(st *state) error {
-	view, err := s.db.Begin(false)
-	if err != nil {
-		return fmt.Errorf("begin reading: %w", err)
+func (s *Store) commitAndPublish(btx *bbolt.Tx, st *state) error {
+	txid := uint64(btx.ID())
+	if err := guarded(func() error { return s.commit(btx) }); err != nil {
+		// After a panic it may still hold bbolt's locks.
+		_ = guarded(btx.Rollback)
+		s.opts.Log.Error("commit settings", "path", s.path, "err", err)
+		if healing := s.heal(); healing != nil {
+			s.opts.Log.Error("datastore cannot be written; settings are still served", "path", s.path, "err", healing)
+		}
+		return fmt.Errorf("commit settings: %w", err)
 	}
-	s.setView(view)
-	s.committed.Store(st)
+	s.txid = txid
+	s.wantCopy()
+	// The commit stands. If it could not be read, the next update heals.
+	if err := s.show(st); err != nil {
+		s.opts.Log.Error("read datastore after a commit", "path", s.path, "err", err)
+	}
 	return nil
+}
+
+// show lets everybody see a state that is on disk.
+func (s *Store) show(st *state) error {
+	s.committed.Store(st)
+	view, err := s.db.Begin(false)
+	s.setView(view)
+	return err
 }
 
 // setView replaces what journal reads see. A reader's transaction is kept open
@@ -169,9 +209,8 @@ func (s *Store) setView(view *bbolt.Tx) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	if s.view != nil {
-		if err := s.view.Rollback(); err != nil && !errors.Is(err, bbolt.ErrTxClosed) {
-			s.opts.Log.Error("end reading", "err", err)
-		}
+		// It fails only if it has ended, which none does before.
+		_ = s.view.Rollback()
 	}
 	s.view = view
 }

@@ -13,6 +13,13 @@ var ErrClosed = errors.New("datastore is closed")
 // ErrNoChange is returned when there is no change with the id asked for, or no more.
 var ErrNoChange = errors.New("no such change")
 
+// ErrHeld is returned by Open while another process has the store open.
+var ErrHeld = errors.New("another apiserver holds the datastore")
+
+// ErrFormat is returned by Open for a file that another version of the suite wrote
+// and this one cannot read. The file is left as it is.
+var ErrFormat = errors.New("datastore has a format of another version")
+
 // Limits. They keep the file, the memory and the copies small, whatever callers do.
 const (
 	maxName         = 1024     // bytes of the name of a transaction

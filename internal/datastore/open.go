@@ -1,25 +1,22 @@
 package datastore
 
 import (
-	"encoding/json"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/tidwall/btree"
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
-	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/datastore/boltfile"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
-)
-
-const (
-	metaFormat = "format"
-	metaBoot   = "boot"
-	metaChange = "change"
 )
 
 // mapSize is the address space that the file is mapped into, and its largest
@@ -27,23 +24,30 @@ const (
 // while a reader's transaction is open, and one always is.
 const mapSize = 1 << 30
 
-// growBy is by how much the file grows at a time.
+// growBy is by how much the file grows at a time, in bytes.
 const growBy = 256 << 10
 
-// lockTimeout is how long another process may still hold the file: time for a
+// lockTimeout is how long another process may still hold the store: time for a
 // server that is being restarted to end.
 const lockTimeout = 5 * time.Second
 
-// Open opens or creates the datastore file at path.
+// copyAfter is how soon after a commit the last good copy is renewed.
+const copyAfter = 30 * time.Second
+
+// Open opens the datastore file at path, after it has verified all of it. It
+// creates the file if there is none and there never was. A damaged file is set
+// aside and replaced by the newest sound state that is left: see [Store.Recovered].
 func Open(path string, opts Options) (*Store, error) {
-	s := &Store{path: path, opts: opts.filled(), writer: make(chan struct{}, 1)}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("open datastore: %w", err)
+	s := &Store{
+		path: path, opts: opts.filled(),
+		writer: make(chan struct{}, 1), copyDue: make(chan struct{}, 1), stop: make(chan struct{}),
+		commit: (*bbolt.Tx).Commit, copyAfter: copyAfter,
 	}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("open datastore %s: %w", path, err)
 	}
 	s.writer <- struct{}{}
+	s.background.Go(s.keepCopy)
 	return s, nil
 }
 
@@ -60,156 +64,173 @@ func (o Options) filled() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.FS == nil {
+		o.FS = durable.OS{}
+	}
 	return o
 }
 
 func (s *Store) open() error {
-	db, err := bbolt.Open(s.path, 0o600, &bbolt.Options{
-		Timeout: lockTimeout, InitialMmapSize: mapSize, MaxSize: mapSize, NoFreelistSync: true,
-	})
-	if errors.Is(err, bbolt.ErrTimeout) {
-		return errors.New("another apiserver holds it")
+	if err := durable.MkdirAll(s.opts.FS, filepath.Dir(s.path)); err != nil {
+		return err
 	}
+	lock, err := acquire(s.path+suffixLock, lockTimeout)
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	if err := s.openLocked(); err != nil {
+		return errors.Join(err, s.closeFile(), s.lock.Close())
+	}
+	return nil
+}
+
+// acquire takes a lock that ends with the process. It is not on the datastore
+// file, since that file is replaced when it is damaged.
+func acquire(path string, wait time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		case time.Since(begin) > wait:
+			return nil, errors.Join(fmt.Errorf("%w (it has locked %s)", ErrHeld, path), f.Close())
+		}
+	}
+}
+
+func (s *Store) openLocked() error {
+	for _, suffix := range []string{"", suffixCopy, suffixNewCopy} {
+		if err := durable.Clean(s.opts.FS, s.path+suffix); err != nil {
+			return err
+		}
+	}
+	c, err := s.ensure()
+	if err != nil {
+		return err
+	}
+	if err := s.openFile(c.meta.Txid); err != nil {
+		return err
+	}
+	s.txid = c.meta.Txid
+	if err := s.show(c.state); err != nil {
+		return err
+	}
+	if s.copyTxid() != s.txid {
+		s.wantCopy()
+	}
+	return s.dropOldPending(c.state)
+}
+
+// dropOldPending drops what became pending during another boot.
+func (s *Store) dropOldPending(st *state) error {
+	if s.opts.BootID == "" || st.boot == s.opts.BootID || st.pending.Len() == 0 {
+		return nil
+	}
+	return s.update(context.Background(), Author{}, func(tx *Tx) error {
+		for _, name := range st.pending.Keys() {
+			if _, err := tx.DropPending(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// openFile lets bbolt open a file that was verified.
+func (s *Store) openFile(txid uint64) error {
+	db, err := bbolt.Open(s.path, 0o600, boltOptions())
 	if err != nil {
 		return err
 	}
 	db.AllocSize = growBy
 	s.db = db
-	if err := s.load(); err != nil {
-		return errors.Join(err, s.closeFile())
+	view, err := db.Begin(false)
+	if err != nil {
+		return err
+	}
+	defer view.Rollback()
+	if got := uint64(view.ID()); got != txid {
+		return fmt.Errorf("transaction %d was verified, but %d is opened", txid, got)
 	}
 	return nil
 }
 
-// load brings the file into memory.
-func (s *Store) load() error {
-	if err := s.db.Update(s.prepare); err != nil {
-		return err
+// boltOptions: the freelist is not written, as everything that is read at open
+// must be verified, and it would be one more page in each commit.
+func boltOptions() *bbolt.Options {
+	return &bbolt.Options{
+		Timeout: lockTimeout, PageSize: boltfile.PageSize, NoFreelistSync: true,
+		FreelistType: bbolt.FreelistMapType, InitialMmapSize: mapSize, MaxSize: mapSize,
 	}
-	l := newLoader(s.opts)
-	if err := s.db.View(l.all); err != nil {
-		return err
-	}
-	return s.publish(l.state)
 }
 
-// prepare makes the tables.
-func (s *Store) prepare(btx *bbolt.Tx) error {
+// create writes a fresh datastore. bbolt makes it in memory, because it would
+// show the file under its name before there is anything in it.
+func (s *Store) create() (*commit, error) {
+	image, err := freshImage()
+	if err != nil {
+		return nil, fmt.Errorf("create: %w", err)
+	}
+	if err := durable.WriteFile(s.opts.FS, s.path, image, attributes()); err != nil {
+		return nil, fmt.Errorf("create: %w", err)
+	}
+	c, damage, err := verify(s.path, s.opts)
+	return c, errors.Join(damage, err)
+}
+
+func freshImage() ([]byte, error) {
+	fd, err := unix.MemfdCreate("datastore", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	memory := os.NewFile(uintptr(fd), "datastore")
+	options := boltOptions()
+	options.NoSync, options.NoGrowSync = true, true
+	options.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return memory, nil }
+	db, err := bbolt.Open("datastore", 0o600, options)
+	if err != nil {
+		return nil, err
+	}
+	var image bytes.Buffer
+	err = db.Update(makeTables)
+	if err == nil {
+		err = writeNewest(&image, memory)
+	}
+	return image.Bytes(), errors.Join(err, db.Close())
+}
+
+// writeNewest writes the newest commit of a bbolt file as a file of its own.
+// Other than bbolt's own WriteTo it puts the same transaction into both meta
+// pages, so that revert finds it whichever of them a commit overwrites.
+func writeNewest(w io.Writer, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	pages, err := boltfile.Open(f, info.Size())
+	if err != nil {
+		return err
+	}
+	return pages.Image(w, pages.Metas[0])
+}
+
+func makeTables(btx *bbolt.Tx) error {
 	for t := range tableCount {
-		if _, err := btx.CreateBucketIfNotExists([]byte(t.String())); err != nil {
+		if _, err := btx.CreateBucket([]byte(t.String())); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// loader builds the state in memory from the records of the file.
-type loader struct {
-	opts    Options
-	state   *state
-	origins map[string]*api.Origin
-}
-
-func newLoader(opts Options) *loader {
-	l := &loader{
-		opts:    opts,
-		state:   &state{snap: newSnapshot(), pending: btree.NewMap[string, *transaction](0)},
-		origins: map[string]*api.Origin{},
-	}
-	origin := &api.Origin{Layer: api.LayerDefault}
-	for _, p := range opts.Defaults {
-		l.state.snap.set(p, origin)
-	}
-	return l
-}
-
-func (l *loader) all(btx *bbolt.Tx) error {
-	for t := range tableCount {
-		err := btx.Bucket([]byte(t.String())).ForEach(func(k, v []byte) error { return l.record(t, k, v) })
-		if err != nil {
-			return fmt.Errorf("read %s: %w", t, err)
-		}
-	}
-	return nil
-}
-
-// record takes in one record.
-func (l *loader) record(t table, k, record []byte) error {
-	payload, err := unseal(t, k, record)
-	if err != nil {
+	b, k := btx.Bucket([]byte(tableAbout.String())), []byte(aboutFormat)
+	record := seal(tableAbout, k, []byte(format))
+	if err := b.SetSequence(uint64(tally(0).add(record))); err != nil {
 		return err
 	}
-	l.state.use[t].count++
-	l.state.use[t].bytes += len(k) + len(record)
-	switch t {
-	case tableValues:
-		return l.value(k, payload)
-	case tablePending:
-		return l.pending(k, payload)
-	case tableHistory:
-		l.state.history, err = parseID(k)
-		return err
-	case tableMeta:
-		return l.meta(string(k), payload)
-	}
-	return nil
-}
-
-func (l *loader) value(k, payload []byte) error {
-	layer, name, err := parseValueKey(k)
-	if err != nil {
-		return err
-	}
-	text, value, err := parseValue(payload)
-	if err != nil {
-		return err
-	}
-	origin, err := l.origin(text)
-	if err != nil {
-		return err
-	}
-	if origin.Layer != layer {
-		return fmt.Errorf("%s lies in layer %s but comes from %s", name, layer, origin.Layer)
-	}
-	p := key.Pair{Key: name, Value: append(json.RawMessage{}, value...)}
-	if err := l.opts.Valid(p); err != nil {
-		l.state.snap.unfit = append(l.state.snap.unfit, Unfit{name, layer, err})
-		return nil
-	}
-	l.state.snap.set(p, origin)
-	return nil
-}
-
-// origin decodes each text once, so that the values of one commit share it.
-func (l *loader) origin(text []byte) (*api.Origin, error) {
-	if o, ok := l.origins[string(text)]; ok {
-		return o, nil
-	}
-	o := new(api.Origin)
-	if err := json.Unmarshal(text, o); err != nil {
-		return nil, err
-	}
-	l.origins[string(text)] = o
-	return o, nil
-}
-
-func (l *loader) pending(k, payload []byte) error {
-	name, setting, err := parsePendingKey(k)
-	if err != nil {
-		return err
-	}
-	t, ok := l.state.pending.Get(name)
-	if !ok {
-		t = &transaction{pairs: btree.NewMap[key.Key, []byte](0)}
-		l.state.pending.Set(name, t)
-	}
-	t.pairs.Set(setting, append([]byte{}, payload...))
-	return nil
-}
-
-func (l *loader) meta(name string, payload []byte) (err error) {
-	if name == metaChange {
-		l.state.change, err = parseID(payload)
-	}
-	return err
+	return b.Put(k, record)
 }

@@ -70,7 +70,7 @@ func (s *Store) Changes(before uint64, limit int) ([][]byte, error) {
 		if len(payload) == 0 {
 			return false, errShort
 		}
-		records = append(records, slices.Clone(payload[1:]))
+		records = append(records, payload[1:])
 		return true, nil
 	})
 	return records, err
@@ -120,12 +120,37 @@ func (s *Store) get(t table, k []byte) (payload []byte, err error) {
 }
 
 // descend calls fn for the records of a numbered table with ids below before
-// (0: all), newest first, until fn returns false. Payloads are good for the call.
+// (0: all), newest first, until fn returns false. It reads a bit at a time, so
+// that neither a long look nor a slow fn holds up the next commit.
 func (s *Store) descend(t table, before uint64, fn func(id uint64, payload []byte) (bool, error)) error {
-	return s.read(t, func(b *bbolt.Bucket) error {
+	for {
+		records, err := s.chunk(t, before)
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		for _, r := range records {
+			if more, err := fn(r.id, r.payload); err != nil || !more {
+				return err
+			}
+		}
+		before = records[len(records)-1].id
+	}
+}
+
+type numbered struct {
+	id      uint64
+	payload []byte
+}
+
+// chunkBytes is about how much is read at a time.
+const chunkBytes = 64 << 10
+
+func (s *Store) chunk(t table, before uint64) ([]numbered, error) {
+	var records []numbered
+	err := s.read(t, func(b *bbolt.Bucket) error {
 		c := b.Cursor()
 		k, v := lastBelow(c, before)
-		for more := true; more && k != nil; k, v = c.Prev() {
+		for size := 0; k != nil && size < chunkBytes; k, v = c.Prev() {
 			id, err := parseID(k)
 			if err != nil {
 				return err
@@ -134,12 +159,12 @@ func (s *Store) descend(t table, before uint64, fn func(id uint64, payload []byt
 			if err != nil {
 				return err
 			}
-			if more, err = fn(id, payload); err != nil || !more {
-				return err
-			}
+			records = append(records, numbered{id, slices.Clone(payload)})
+			size += len(v)
 		}
 		return nil
 	})
+	return records, err
 }
 
 func lastBelow(c *bbolt.Cursor, before uint64) (k, v []byte) {
@@ -160,7 +185,7 @@ func (s *Store) read(t table, fn func(*bbolt.Bucket) error) error {
 	if s.view == nil {
 		return ErrClosed
 	}
-	if err := fn(s.view.Bucket([]byte(t.String()))); err != nil {
+	if err := guarded(func() error { return fn(s.view.Bucket([]byte(t.String()))) }); err != nil {
 		return fmt.Errorf("read %s of datastore: %w", t, err)
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 //	changes  id (8 bytes, big endian)                → 1 (open) or 0, record
 //	open     id (8 bytes, big endian)                → empty: the open changes
 //	files    path                                    → record
-//	meta     "format", "boot", "change"              → text, or 8 bytes
+//	about    "format", "boot", "change"              → text, or 8 bytes
 //
 // Each record begins with its CRC-32C, which covers the table's name and the
 // key too: so a flipped bit is found, and so is a record in the wrong place.
@@ -35,15 +35,24 @@ const (
 	tableChanges
 	tableOpen
 	tableFiles
-	tableMeta
+	tableAbout
 	tableCount
 )
 
-// format is the version of all of this.
+// format is the version of all of this. Whatever else a later one changes, its
+// table "about" comes first in the file and has this record, so that a program
+// that is too old can tell.
 const format = "1"
 
+// The keys of the table about.
+const (
+	aboutFormat = "format"
+	aboutBoot   = "boot"   // during which transactions became pending
+	aboutChange = "change" // the newest id of a change
+)
+
 func (t table) String() string {
-	return [tableCount]string{"values", "pending", "history", "changes", "open", "files", "meta"}[t]
+	return [tableCount]string{"values", "pending", "history", "changes", "open", "files", "about"}[t]
 }
 
 // tableNamed is the inverse of String.
@@ -57,8 +66,10 @@ func tableNamed(name string) (table, bool) {
 }
 
 var (
+	errDamaged  = errors.New("no datastore")
 	errChecksum = errors.New("checksum is wrong")
 	errShort    = errors.New("record is too short")
+	errNotJSON  = errors.New("value is not JSON")
 )
 
 const crcSize = 4
@@ -160,7 +171,7 @@ func parseValue(payload []byte) (origin []byte, value json.RawMessage, err error
 		return nil, nil, err
 	}
 	if !json.Valid(rest) {
-		return nil, nil, errors.New("value is not JSON")
+		return nil, nil, errNotJSON
 	}
 	return origin, rest, nil
 }

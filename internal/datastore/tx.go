@@ -136,6 +136,9 @@ func (tx *Tx) SetPending(name string, pairs []key.Pair) error {
 	if len(name) > maxName {
 		return tooLarge("", "name of transaction has %d bytes; at most %d are possible", len(name), maxName)
 	}
+	if err := tx.noteBoot(); err != nil {
+		return err
+	}
 	t := tx.transaction(name)
 	for _, p := range pairs {
 		value, err := checkPair(p)
@@ -148,6 +151,15 @@ func (tx *Tx) SetPending(name string, pairs []key.Pair) error {
 		}
 	}
 	return tx.checkPending()
+}
+
+// noteBoot records during which boot all that is pending was made.
+func (tx *Tx) noteBoot() error {
+	if tx.next.boot == tx.store.opts.BootID {
+		return nil
+	}
+	tx.next.boot = tx.store.opts.BootID
+	return tx.put(tableAbout, []byte(aboutBoot), []byte(tx.next.boot))
 }
 
 func (tx *Tx) checkPending() error {
@@ -214,7 +226,7 @@ func (tx *Tx) NextChange() (uint64, error) {
 			o.Change = id
 		}
 	}
-	return id, tx.put(tableMeta, []byte(metaChange), id8(id))
+	return id, tx.put(tableAbout, []byte(aboutChange), id8(id))
 }
 
 // PutChange stores a change's record (opaque bytes); open ones are found again

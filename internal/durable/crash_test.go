@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -37,6 +38,10 @@ func rename(fsys durable.FS, root string, s step) error {
 	return durable.Rename(fsys, filepath.Join(root, "spare"), filepath.Join(root, s.path))
 }
 
+func link(fsys durable.FS, root string, s step) error {
+	return durable.Link(fsys, filepath.Join(root, "motd"), filepath.Join(root, s.path))
+}
+
 func steps() []step {
 	return []step{
 		{"motd", 0o600, content("one"), replace},
@@ -45,6 +50,7 @@ func steps() []step {
 		{"etc/new/file", 0o640, nil, replace},
 		{"old", 0, nil, remove},
 		{"motd", 0o600, content("spare"), rename},
+		{"second", 0o600, content("spare"), link},
 	}
 }
 
@@ -99,7 +105,7 @@ func same(a, b durabletest.Node) bool {
 
 // wanted is what the named files are after some steps; the zero Node is no file.
 func wanted(base durabletest.Tree, done int) map[string]durabletest.Node {
-	files := map[string]durabletest.Node{"motd": base["motd"], "old": base["old"], "etc/new/file": {}}
+	files := map[string]durabletest.Node{"motd": base["motd"], "old": base["old"], "etc/new/file": {}, "second": {}}
 	for _, s := range steps()[:done] {
 		files[s.path] = durabletest.Node{Mode: s.mode, Data: s.data}
 	}
@@ -171,7 +177,7 @@ func failAt(t *testing.T, n int64, errno error, lasting bool) bool {
 			continue
 		}
 		afterFault(t, root, base, done, lasting)
-		if err := s.write(durable.OS{}, root, s); err != nil && !renamed(root) {
+		if err := s.write(durable.OS{}, root, s); err != nil && !errors.Is(err, fs.ErrExist) && !renamed(root) {
 			t.Errorf("fault at operation %d: with space again: %v", n, err)
 		}
 		return true

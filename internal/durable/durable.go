@@ -42,6 +42,7 @@ type FS interface {
 	Create(path string) (File, error) // a new file to write, mode 0600; it must not exist, not even as a link
 	Mkdir(path string) error          // mode 0755 before the umask
 	Rename(from, to string) error     // replaces to, itself if it is a link
+	Link(from, to string) error       // a second name for a file
 	Remove(path string) error         // of a file, a link or an empty folder
 	SyncDir(path string) error        // puts the names in a folder on disk
 }
@@ -155,6 +156,17 @@ func Rename(fsys FS, from, to string) error {
 	return nil
 }
 
+// Link gives a file, whose content is on disk, a second name, durably.
+func Link(fsys FS, from, to string) error {
+	if err := fsys.Link(from, to); err != nil {
+		return err
+	}
+	if err := fsys.SyncDir(filepath.Dir(to)); err != nil {
+		return fmt.Errorf("link %s: %w", from, err)
+	}
+	return nil
+}
+
 // MkdirAll makes a folder and its missing parents, durably.
 func MkdirAll(fsys FS, dir string) error {
 	info, err := os.Stat(dir)
@@ -181,41 +193,42 @@ func MkdirAll(fsys FS, dir string) error {
 	return nil
 }
 
-// tempMark is in the name of every temporary file, after a dot and the name of
-// the file that it was to become. Programs that read whole folders (systemd,
-// sysctl.d) pass over names that begin with a dot.
+// tempMark is in the name of every temporary file, between a dot and the name of
+// the file that it was to become, and random letters. Programs that read whole
+// folders (systemd, sysctl.d) pass over names that begin with a dot.
 const tempMark = ".hostler-"
 
-// maxName is the longest file name that Linux file systems take, in bytes.
-const maxName = 255
+// longestName is what Linux file systems take, in bytes.
+const longestName = 255
 
-func tempName(path string) string {
+func tempName(path string) string { return tempPrefix(path) + rand.Text() }
+
+// tempPrefix is what all temporary files of a path begin with.
+func tempPrefix(path string) string {
 	dir, name := filepath.Split(path)
-	suffix := tempMark + rand.Text()
-	if most := maxName - 1 - len(suffix); len(name) > most {
+	if most := longestName - len(".") - len(tempMark) - len(rand.Text()); len(name) > most {
 		name = name[:most]
 	}
-	return filepath.Join(dir, "."+name+suffix)
+	return filepath.Join(dir, "."+name+tempMark)
 }
 
-func isTemp(name string) bool {
-	i := strings.LastIndex(name, tempMark)
-	return i > 0 && name[0] == '.' && len(name)-i == len(tempMark)+len(rand.Text())
-}
-
-// Clean removes the temporary files that crashes left in a folder. Nobody may
-// be writing there meanwhile. A folder that does not exist is clean.
-func Clean(fsys FS, dir string) error {
+// Clean removes the temporary files that crashes left of writing the file at
+// path. Nobody may be writing it meanwhile. If its folder does not exist, there
+// are none.
+func Clean(fsys FS, path string) error {
+	dir := filepath.Dir(path)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("clean %s: %w", dir, err)
 	}
 	for _, e := range entries {
-		if !isTemp(e.Name()) || !e.Type().IsRegular() {
+		temp := filepath.Join(dir, e.Name())
+		random, ok := strings.CutPrefix(temp, tempPrefix(path))
+		if !ok || len(random) != len(rand.Text()) || !e.Type().IsRegular() {
 			continue
 		}
 		// Not synced: at worst it is removed again.
-		if err := discard(fsys, filepath.Join(dir, e.Name())); err != nil {
+		if err := discard(fsys, temp); err != nil {
 			return fmt.Errorf("clean %s: %w", dir, err)
 		}
 	}

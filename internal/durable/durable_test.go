@@ -129,19 +129,19 @@ func TestCleanRemovesOnlyTemporaryFiles(t *testing.T) {
 	if got := names(t, dir); len(got) != 1 {
 		t.Fatalf("crash left %v, want one file", got)
 	}
-	keep := []string{".hidden", ".notes.hostler-tips", "a.hostler-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "motd"}
+	keep := []string{".hidden", ".motd.hostler-tips", ".other.hostler-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "motd"}
 	for _, name := range keep {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := durable.Clean(durable.OS{}, dir); err != nil {
+	if err := durable.Clean(durable.OS{}, filepath.Join(dir, "motd")); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(names(t, dir), keep); diff != "" {
 		t.Error(diff)
 	}
-	if err := durable.Clean(durable.OS{}, filepath.Join(dir, "missing")); err != nil {
+	if err := durable.Clean(durable.OS{}, filepath.Join(dir, "missing", "motd")); err != nil {
 		t.Error(err)
 	}
 }

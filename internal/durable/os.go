@@ -19,6 +19,7 @@ func (OS) Create(path string) (File, error) {
 
 func (OS) Mkdir(path string) error      { return os.Mkdir(path, 0o755) }
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+func (OS) Link(from, to string) error   { return os.Link(from, to) }
 func (OS) Remove(path string) error     { return os.Remove(path) }
 
 func (OS) SyncDir(path string) error {

@@ -84,7 +84,7 @@ func (d *disk) parent(p string) (*inode, string, error) {
 // do carries out one operation of a program.
 func (d *disk) do(o Op) error {
 	switch o.Kind {
-	case Create, Mkdir, Rename, Remove:
+	case Create, Mkdir, Rename, Link, Remove:
 		return d.rename(o)
 	case Write, Truncate, Chmod:
 		f, err := d.find(o.Path)
@@ -111,9 +111,9 @@ func (d *disk) rename(o Op) error {
 		c.child = &inode{mode: o.Mode}
 	case Mkdir:
 		c.child = newFolder()
-	case Rename:
+	case Rename, Link:
 		if path.Dir(o.Path) != path.Dir(o.To) {
-			return fmt.Errorf("rename %s to %s: only within a folder", o.Path, o.To)
+			return fmt.Errorf("%s %s to %s: only within a folder", o.Kind, o.Path, o.To)
 		}
 	}
 	if c.child == nil {
@@ -133,6 +133,8 @@ func (c *change) applyNames(names map[string]*inode) {
 		delete(names, path.Base(c.op.Path))
 	case Rename:
 		delete(names, path.Base(c.op.Path))
+		names[path.Base(c.op.To)] = c.child
+	case Link:
 		names[path.Base(c.op.To)] = c.child
 	}
 }

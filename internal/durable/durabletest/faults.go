@@ -50,6 +50,10 @@ func (f *Faults) Rename(from, to string) error {
 	return f.or("rename", from, func() error { return f.FS.Rename(from, to) })
 }
 
+func (f *Faults) Link(from, to string) error {
+	return f.or("link", from, func() error { return f.FS.Link(from, to) })
+}
+
 func (f *Faults) SyncDir(path string) error {
 	return f.or("fsync", path, func() error { return f.FS.SyncDir(path) })
 }

@@ -34,6 +34,7 @@ const (
 	SyncDir  Kind = "syncdir"
 	Mkdir    Kind = "mkdir"
 	Rename   Kind = "rename"
+	Link     Kind = "link"
 	Remove   Kind = "remove"
 	Mark     Kind = "mark" // no operation: something that the world was told
 )
@@ -43,7 +44,7 @@ const (
 type Op struct {
 	Kind   Kind
 	Path   string
-	To     string // of a rename
+	To     string // of a rename or a link
 	Offset int64  // of a write; the size of a truncate
 	Data   []byte // of a write
 	Mode   fs.FileMode

@@ -74,6 +74,10 @@ func (r *Recorder) Rename(from, to string) error {
 	return r.add(Op{Kind: Rename, Path: r.rel(from), To: r.rel(to)}, r.fs.Rename(from, to))
 }
 
+func (r *Recorder) Link(from, to string) error {
+	return r.add(Op{Kind: Link, Path: r.rel(from), To: r.rel(to)}, r.fs.Link(from, to))
+}
+
 func (r *Recorder) Remove(path string) error {
 	return r.add(Op{Kind: Remove, Path: r.rel(path)}, r.fs.Remove(path))
 }
