@@ -93,13 +93,7 @@ func (p *program) rebooter() server.Rebooter {
 }
 
 // osData is what templates see as "os".
-func (p *program) osData() (map[string]any, error) {
-	release, err := osrelease.Read(p.root)
-	if err != nil {
-		return nil, err
-	}
-	return release.Map(), nil
-}
+func (p *program) osData() (map[string]any, error) { return osrelease.Facts(p.root) }
 
 // Facts of the kernel that templates may ask for.
 const (

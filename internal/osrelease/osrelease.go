@@ -5,7 +5,10 @@
 package osrelease
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"strings"
@@ -35,7 +38,38 @@ func Read(root paths.Root) (Release, error) {
 // Parse reads the text of an os-release file. Lines without '=' and comments
 // are skipped, names match in any case, one pair of double quotes is removed.
 func Parse(text string) (Release, error) {
-	r := Release{Arch: arch(runtime.GOARCH)}
+	r, missing := parse(text)
+	if missing != "" {
+		return Release{}, fmt.Errorf("read os-release: %s is missing", missing)
+	}
+	return r, nil
+}
+
+// Facts is what templates see as "os": what the os-release file below root
+// says and the architecture. What it does not say is absent, so that on a host
+// that is no image of ours only the templates that need it cannot be rendered.
+func Facts(root paths.Root) (map[string]any, error) {
+	text, err := os.ReadFile(root.OSRelease())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read os-release: %w", err)
+	}
+	r, _ := parse(string(text))
+	facts := r.Map()
+	maps.DeleteFunc(facts, func(_ string, value any) bool { return value == "" })
+	return facts, nil
+}
+
+// Map is the release by its JSON names.
+func (r Release) Map() map[string]any {
+	return map[string]any{
+		"pretty_name": r.PrettyName, "variant_id": r.VariantID, "version_id": r.VersionID,
+		"build_id": r.BuildID, "arch": r.Arch,
+	}
+}
+
+// parse also names the first of the required names that has no value.
+func parse(text string) (r Release, missing string) {
+	r.Arch = arch(runtime.GOARCH)
 	fields := map[string]*string{
 		"PRETTY_NAME": &r.PrettyName, "VARIANT_ID": &r.VariantID, "VERSION_ID": &r.VersionID, "BUILD_ID": &r.BuildID,
 	}
@@ -50,18 +84,10 @@ func Parse(text string) (Release, error) {
 	}
 	for _, name := range []string{"PRETTY_NAME", "VARIANT_ID", "VERSION_ID", "BUILD_ID"} {
 		if *fields[name] == "" {
-			return Release{}, fmt.Errorf("read os-release: %s is missing", name)
+			return r, name
 		}
 	}
-	return r, nil
-}
-
-// Map is the release as template data.
-func (r Release) Map() map[string]any {
-	return map[string]any{
-		"pretty_name": r.PrettyName, "variant_id": r.VariantID, "version_id": r.VersionID,
-		"build_id": r.BuildID, "arch": r.Arch,
-	}
+	return r, ""
 }
 
 func arch(goarch string) string {

@@ -74,7 +74,11 @@ func New(t testing.TB, trees ...string) *Machine {
 	m.group = fmt.Sprintf("hostler-test-%d-%s-%s", os.Getpid(), filepath.Base(filepath.Dir(m.dir)), filepath.Base(m.dir))
 	m.startHold()
 	for _, tree := range trees {
-		m.inside("cp", "-a", tree+"/.", m.root())
+		from, err := filepath.Abs(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.inside("cp", "-a", "--no-preserve=ownership", from+"/.", m.root())
 	}
 	m.inside("sh", "-c", `set -eu; cd "$1"
 		rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires etc/systemd/system/default.target
