@@ -44,9 +44,6 @@ func (e libraryError) Unwrap() error { return e.err }
 
 // explain finds what may be told to the caller.
 func explain(err error) *api.Error {
-	if e := new(model.Error); errors.As(err, &e) {
-		return e.API()
-	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &api.Error{Code: api.CodeUnavailable, Message: "the server is stopping", Hint: "try again in a moment"}
 	}
