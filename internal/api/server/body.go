@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hostler-os/hostler/internal/api"
 )
@@ -122,7 +124,49 @@ func decodeBody(w http.ResponseWriter, r *http.Request, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
-		return badJSON(err.Error())
+		return badJSON(jsonFault(body, err))
 	}
 	return nil
+}
+
+// jsonFault says what is wrong with a document and where, without the Go types it did not fit.
+func jsonFault(body []byte, err error) string {
+	offset, what := int64(0), "malformed JSON"
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		offset, what = e.ByteOffset, e.Err.Error()
+	}
+	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		offset, what = e.ByteOffset, misfit(e)
+	}
+	line, column := position(body, offset)
+	return fmt.Sprintf("%s at line %d column %d", what, line, column)
+}
+
+func misfit(e *json.SemanticError) string {
+	where := "the document"
+	if e.JSONPointer != "" {
+		where = "member " + strings.ReplaceAll(strings.TrimPrefix(string(e.JSONPointer), "/"), "/", ".")
+	}
+	if errors.Is(e, json.ErrUnknownName) {
+		return "unknown " + where
+	}
+	return fmt.Sprintf("invalid type: %s for %s", kindName(e.JSONKind), where)
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case jsontext.KindBeginObject:
+		return "map"
+	case jsontext.KindBeginArray:
+		return "sequence"
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return "boolean"
+	}
+	return k.String()
+}
+
+// position is where a byte stands, both from 1.
+func position(doc []byte, offset int64) (line, column int) {
+	before := doc[:min(offset, int64(len(doc)))]
+	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
 }

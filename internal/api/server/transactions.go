@@ -37,7 +37,7 @@ func (s *Server) patchKeyPairs(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch err := jsonv2.Unmarshal(body, &form); {
 	case err != nil:
-		return badJSON(err.Error())
+		return badJSON(jsonFault(body, err))
 	case form.Payload == nil:
 		return badJSON("missing field `request_payload`")
 	}
