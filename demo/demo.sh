@@ -41,7 +41,7 @@ step() {
 }
 
 shown() { printf '    %s$ %s%s\n' "$command" "$*" "$plain"; }
-indent() { sed 's/^/    /'; }
+indent() { fold -s -w 112 | sed 's/^./    &/'; }
 ok() { printf '    %s✓ %s%s\n' "$good" "$1" "$plain"; }
 wrong() {
 	printf '    ✗ %s\n' "$1" >&2
@@ -63,6 +63,7 @@ words() {
 	line=
 	for word in "$@"; do
 		case $word in
+		"$box") word=BOX ;;
 		"$box"/*) word=${word#"$box"} ;;
 		*[!A-Za-z0-9_./:=,@%+-]*) word="'$word'" ;;
 		esac
@@ -116,9 +117,9 @@ ok 'every file of every changed setting is written'
 
 step 'One setting changes: the file before and after.'
 run 0 cat "$box/etc/motd"
-run 0 apiclient set "motd=Tom & Jerry's machine: \"look, don't touch\""
+run 0 apiclient set 'motd=Tom & Jerry own "this" machine'
 run 0 cat "$box/etc/motd"
-holds /etc/motd "Tom & Jerry's machine: \"look, don't touch\""
+holds /etc/motd 'Tom & Jerry own "this" machine'
 ok 'as written: each template escapes for its own kind of file'
 
 step 'A dry run shows the files and the restarts, and touches nothing.'
@@ -137,12 +138,12 @@ ok 'nothing was changed'
 
 step 'A restart fails: settings and files go back to what they were.'
 restart='/bin/systemctl try-reload-or-restart chronyd.service'
-run 0 hostler sandbox fail "$box" "$restart"
+run 0 hostler sandbox fail --once "$box" "$restart"
 keep /etc/chrony.conf
 run 3 apiclient set 'ntp.time-servers=["nowhere.example.com"]'
 same /etc/chrony.conf
 value ntp.time-servers | grep -q 'time1.example.com' || wrong 'expected the former time servers'
-run 0 hostler sandbox heal "$box"
+run 0 apiclient changes 3
 ok 'undone as a whole, and the exit code says so'
 
 step 'A change on trial undoes itself unless somebody confirms it in time.'

@@ -107,7 +107,8 @@ func newVariants(assets fs.FS) *cobra.Command {
 }
 
 func newFault(name string, fault Fault) *cobra.Command {
-	return &cobra.Command{
+	var once bool
+	command := &cobra.Command{
 		Use: name + " DIR 'COMMAND LINE'", Short: "make a command " + name + " from its next run on",
 		Example: "  hostler sandbox " + name + " /tmp/box '/usr/bin/corndog sysctl'", Args: exactly(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -118,12 +119,18 @@ func newFault(name string, fault Fault) *cobra.Command {
 			if err := checkCommand(root, args[0], args[1]); err != nil {
 				return err
 			}
+			fault := fault
+			if once {
+				fault = fault.Once()
+			}
 			if err := SetFault(root, args[1], fault); err != nil {
 				return err
 			}
 			return printLines(c.OutOrStdout(), []string{fmt.Sprintf("'%s' will %s", args[1], fault)})
 		},
 	}
+	command.Flags().BoolVar(&once, "once", false, "only at its next run")
+	return command
 }
 
 func newHeal() *cobra.Command {

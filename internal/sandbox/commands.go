@@ -65,7 +65,7 @@ func PrintCommands(w io.Writer, root paths.Root) error {
 	}
 	rows := [][]string{{"COMMAND", "SERVICES", "FAULT"}}
 	for _, line := range slices.Sorted(maps.Keys(commands)) {
-		rows = append(rows, []string{line, dash(strings.Join(commands[line], ", ")), string(faults[line])})
+		rows = append(rows, []string{line, dash(strings.Join(commands[line], ", ")), faults[line].String()})
 	}
 	cli.Table(w, rows)
 	return nil

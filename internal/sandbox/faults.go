@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
@@ -19,6 +20,16 @@ const (
 	Fail Fault = "fail" // exit with status 1
 	Hang Fault = "hang" // run until the deadline of commands
 )
+
+// Once is the fault for the next run only.
+func (f Fault) Once() Fault { return f + "-once" }
+
+func (f Fault) String() string {
+	if verb, once := strings.CutSuffix(string(f), "-once"); once {
+		return verb + " at its next run"
+	}
+	return string(f)
+}
 
 // maxFaults is how much a file of faults may hold, in bytes.
 const maxFaults = 1 << 20

@@ -148,6 +148,23 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
+func TestRecorderFailsOnce(t *testing.T) {
+	dir := t.TempDir()
+	faults := filepath.Join(dir, "faults.json")
+	if err := os.WriteFile(faults, []byte(`{"one": "fail-once", "two": "fail"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := service.Recorder(filepath.Join(dir, "restarts.jsonl"), faults, time.Minute)
+	for _, want := range []bool{true, false, false} {
+		if _, err := m.Run(t.Context(), service.Command{Line: "one"}); (err != nil) != want {
+			t.Errorf("got %v, want an error: %v", err, want)
+		}
+	}
+	if _, err := m.Run(t.Context(), service.Command{Line: "two"}); err == nil {
+		t.Error("the other fault is gone too")
+	}
+}
+
 func readRecords(t *testing.T, file string) []service.Record {
 	t.Helper()
 	data, err := os.ReadFile(file)

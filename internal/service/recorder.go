@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/hostler-os/hostler/internal/durable"
 )
 
 // faultsLimit bounds the faults file, in bytes.
@@ -18,7 +20,8 @@ const faultsLimit = 1 << 20
 // Recorder appends each command as one JSON line to the file records instead
 // of running it. The file faults is read at each run, so that a person can
 // change it while a server runs: a JSON object from a command line to "fail"
-// or "hang". A command that hangs does so until deadline.
+// or "hang", or the same with "-once" behind it, which is taken out of the file
+// when it has struck. A command that hangs does so until deadline.
 func Recorder(records, faults string, deadline time.Duration) Manager {
 	return recorder{records: records, faults: faults, deadline: deadline}
 }
@@ -70,25 +73,50 @@ func (r recorder) hang(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// fault is what the command shall do, "" if nothing.
 func (r recorder) fault(line string) (string, error) {
-	f, err := os.Open(r.faults)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
+	faults, err := r.readFaults()
 	if err != nil {
-		return "", fmt.Errorf("read faults: %w", err)
+		return "", err
 	}
-	defer f.Close()
-	var faults map[string]string
-	if err := json.NewDecoder(io.LimitReader(f, faultsLimit)).Decode(&faults); err != nil {
-		return "", fmt.Errorf("read faults: %s: %w", r.faults, err)
+	fault, once := strings.CutSuffix(faults[line], "-once")
+	if once {
+		delete(faults, line)
+		err = r.writeFaults(faults)
 	}
-	switch fault := faults[line]; fault {
+	switch fault {
 	case "", "fail", "hang":
-		return fault, nil
+		return fault, err
 	default:
 		return "", fmt.Errorf("read faults: %s: '%s' is neither fail nor hang", r.faults, fault)
 	}
+}
+
+func (r recorder) readFaults() (map[string]string, error) {
+	text, err := durable.ReadFile(r.faults, faultsLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read faults: %w", err)
+	}
+	var faults map[string]string
+	if err := json.Unmarshal(text, &faults); err != nil {
+		return nil, fmt.Errorf("read faults: %s: %w", r.faults, err)
+	}
+	return faults, nil
+}
+
+func (r recorder) writeFaults(faults map[string]string) error {
+	text, err := json.MarshalIndent(faults, "", "  ")
+	if err == nil {
+		attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
+		err = durable.WriteFile(durable.OS{}, r.faults, append(text, '\n'), attributes)
+	}
+	if err != nil {
+		return fmt.Errorf("write faults: %w", err)
+	}
+	return nil
 }
 
 // append writes the line in one call, so that lines of several writers do not mix.
