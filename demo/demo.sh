@@ -41,7 +41,7 @@ step() {
 }
 
 shown() { printf '    %s$ %s%s\n' "$command" "$*" "$plain"; }
-indent() { fold -s -w 112 | sed 's/^./    &/'; }
+indent() { fold -s -w 128 | sed 's/^./    &/'; }
 ok() { printf '    %s✓ %s%s\n' "$good" "$1" "$plain"; }
 wrong() {
 	printf '    ✗ %s\n' "$1" >&2
