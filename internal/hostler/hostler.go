@@ -19,6 +19,7 @@ import (
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/sandbox"
+	"github.com/hostler-os/hostler/internal/schnauzer"
 )
 
 const name = "hostler"
@@ -32,6 +33,7 @@ type program struct {
 var programs = []program{
 	{"apiserver", "", "own the settings, serve the API, apply changes", apiserver.Run},
 	{"apiclient", "", "read and change settings through the API", apiclient.Run},
+	{"schnauzer", "schnauzer-v2", "render templates, with or without a server", schnauzer.Run},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
 }
 

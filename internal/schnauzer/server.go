@@ -1,0 +1,95 @@
+package schnauzer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/hostler-os/hostler/internal/template"
+	"github.com/hostler-os/hostler/internal/template/hostfacts"
+)
+
+// model is the answer of GET /: what templates see.
+type model struct {
+	Settings           map[string]any `json:"settings"`
+	Services           map[string]any `json:"services"`
+	ConfigurationFiles map[string]any `json:"configuration-files"`
+	OS                 map[string]any `json:"os"`
+}
+
+func (a *app) fetch(ctx context.Context, uri string, into any) error {
+	body, err := a.client().Request(ctx, http.MethodGet, uri, nil)
+	if err != nil {
+		return err
+	}
+	if err := decodeJSON(body, into); err != nil {
+		return fmt.Errorf("read the answer of GET %s: %w", uri, err)
+	}
+	return nil
+}
+
+// renderSetting renders the template that the model has for a key. It sees the
+// whole model and every helper, as before templates said what they need.
+func (a *app) renderSetting(ctx context.Context, key string) error {
+	uri := "/metadata/templates?" + url.Values{"keys": {key}}.Encode()
+	templates := make(map[string]string)
+	if err := a.fetch(ctx, uri, &templates); err != nil {
+		return err
+	}
+	text, ok := templates[key]
+	if !ok {
+		return fmt.Errorf("%s has no template", key)
+	}
+	t, err := template.ParseLegacy("template of "+key, text)
+	if err != nil {
+		return err
+	}
+	return a.renderOnline(ctx, t)
+}
+
+// renderText renders a body given on the command line.
+func (a *app) renderText(ctx context.Context, body string, requires []string) error {
+	parsed := make([]template.Requirement, len(requires))
+	for i, text := range requires {
+		var err error
+		if parsed[i], err = template.ParseRequirement(text); err != nil {
+			return usagef("%v", err)
+		}
+	}
+	t, err := template.ParseBody("--template", body, parsed)
+	if err != nil {
+		return err
+	}
+	return a.renderOnline(ctx, t)
+}
+
+// renderFile renders a template file.
+func (a *app) renderFile(ctx context.Context, path string) error {
+	t, err := a.parseFile(path)
+	if err != nil {
+		return err
+	}
+	return a.renderOnline(ctx, t)
+}
+
+// renderOnline renders with what the server has, and prints a JSON string.
+func (a *app) renderOnline(ctx context.Context, t *template.Template) error {
+	var m model
+	if err := a.fetch(ctx, "/", &m); err != nil {
+		return err
+	}
+	text, err := t.Render(template.Data{
+		Settings: m.Settings,
+		OS:       m.OS,
+		Extra:    map[string]any{"services": m.Services, "configuration-files": m.ConfigurationFiles},
+		System:   hostfacts.Read(a.paths()),
+	})
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(a.Out)
+	out.SetEscapeHTML(false)
+	return out.Encode(string(text))
+}
