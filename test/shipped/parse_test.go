@@ -1,4 +1,4 @@
-package templates_test
+package shipped_test
 
 import (
 	"encoding/json"
