@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/cli"
 )
 
@@ -97,12 +96,17 @@ func (a *app) undo(ctx context.Context, text string, o *changeOptions) error {
 		return err
 	}
 	if c.ID == id { // a trial ends by itself, without a new change: that it is undone is the success
-		if !client.Applied(c) || c.State == api.StateTrying {
-			c, err = a.follow(ctx, c)
-		}
-		return err
+		return a.awaitUndone(ctx, c)
 	}
 	return a.finish(ctx, c, o)
+}
+
+func (a *app) awaitUndone(ctx context.Context, c *api.Change) error {
+	if c.State.Final() {
+		return nil
+	}
+	_, err := a.follow(ctx, c)
+	return err
 }
 
 func parseID(text string) (uint64, error) {

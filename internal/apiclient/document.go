@@ -53,16 +53,16 @@ func parseDocument(source string, text []byte) (map[string]any, error) {
 	}
 	table, ok := tree.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("Settings from '%s' are not a TOML table / JSON object", source)
+		return nil, wordf(nil, "Settings from '%s' are not a TOML table / JSON object", source)
 	}
 	below, ok := table["settings"]
 	if !ok {
-		e := fmt.Errorf("Settings from '%s' did not contain a 'settings' key at top level", source)
+		e := wordf(nil, "Settings from '%s' did not contain a 'settings' key at top level", source)
 		return nil, hinted(e, "begin the document with [settings], or in JSON wrap it in {\"settings\": …}")
 	}
 	settings, ok := below.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("Failed to deserialize settings from '%s' into this variant's model: settings: expected a table, got %s", source, valueText(below))
+		return nil, wordf(nil, "Failed to deserialize settings from '%s' into this variant's model: settings: expected a table, got %s", source, valueText(below))
 	}
 	return settings, nil
 }
@@ -77,7 +77,7 @@ func parseTOMLOrJSON(source string, text []byte) (any, error) {
 	if jsonErr == nil {
 		return tree, nil
 	}
-	return nil, fmt.Errorf("Input '%s' is not valid TOML or JSON.  (TOML error: %s)  (JSON error: %v)",
+	return nil, wordf(nil, "Input '%s' is not valid TOML or JSON.  (TOML error: %s)  (JSON error: %v)",
 		source, tomlMessage(tomlErr), jsonErr)
 }
 
@@ -107,10 +107,10 @@ func checkTOML(source, at string, value any) error {
 	case string, bool, int64, nil:
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("Input '%s' cannot be sent as JSON: %s: %v is no JSON number", source, at, v)
+			return wordf(nil, "Input '%s' cannot be sent as JSON: %s: %v is no JSON number", source, at, v)
 		}
 	default:
-		e := fmt.Errorf("Input '%s' cannot be sent as JSON: %s: no setting is a date or time", source, at)
+		e := wordf(nil, "Input '%s' cannot be sent as JSON: %s: no setting is a date or time", source, at)
 		return hinted(e, "write it in quotes, as text")
 	}
 	return nil

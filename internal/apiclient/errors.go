@@ -86,7 +86,13 @@ func osError(err error) string {
 	return fmt.Sprintf("%s%s (os error %d)", strings.ToUpper(text[:1]), text[1:], int(errno))
 }
 
-// hinted adds what the user can do about err.
+// hinted replaces what the user is told to do about err; the code and key of
+// the server's error stay.
 func hinted(err error, hint string) error {
-	return &worded{err.Error(), errors.Join(err, &api.Error{Code: api.CodeInvalid, Message: err.Error(), Hint: hint})}
+	e := api.Error{Code: api.CodeInvalid, Message: err.Error()}
+	if cause := new(api.Error); errors.As(err, &cause) {
+		e = *cause
+	}
+	e.Hint = hint
+	return &worded{err.Error(), errors.Join(&e, err)}
 }

@@ -131,7 +131,7 @@ func (a *app) getPrefix(ctx context.Context, prefix string) (map[string]any, err
 	}
 	found, ok := tree.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("Response contained invalid JSON '%v' - an object was expected", tree)
+		return nil, wordf(nil, "Response contained invalid JSON '%v' - an object was expected", tree)
 	}
 	if len(found) == 0 && prefix != "" && !strings.HasPrefix(prefix, "settings.") {
 		return a.getPrefix(ctx, "settings."+prefix)
@@ -154,7 +154,7 @@ func prefixURI(prefix string) string {
 func decodeAnswer(body []byte) (any, error) {
 	tree, err := decodeJSON(body)
 	if err != nil {
-		return nil, fmt.Errorf("Response contained invalid JSON '%s' - %w", body, err)
+		return nil, wordf(err, "Response contained invalid JSON '%s' - %v", body, err)
 	}
 	return tree, nil
 }

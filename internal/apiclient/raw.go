@@ -31,10 +31,10 @@ func newRaw(a *app) *cobra.Command {
 func addRawFlags(a *app, c *cobra.Command) {
 	var o rawOptions
 	f := c.Flags()
-	f.StringVarP(&o.uri, "uri", "u", "", "path and query of the request, such as `URI` /os")
+	f.StringVarP(&o.uri, "uri", "u", "", "`URI` of the request: path and query, such as /os")
 	f.StringVarP(&o.method, "method", "m", http.MethodGet, "`METHOD` of the request")
 	f.StringVarP(&o.method, "request", "X", http.MethodGet, "the same as --method")
-	f.StringVarP(&o.data, "data", "d", "", "body of the request, JSON for this API")
+	f.StringVarP(&o.data, "data", "d", "", "body of the request: `JSON` for this API")
 	f.Lookup("request").Hidden = true
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {

@@ -51,6 +51,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(a.Out, c) })
 	root.SetHelpCommandGroupID(groupOther)
 	root.AddGroup(
 		&cobra.Group{ID: groupSettings, Title: "Settings:"},
@@ -60,17 +61,21 @@ func newRoot(a *app) *cobra.Command {
 	)
 	addGlobals(a, root)
 	addRawFlags(a, root)
+	for _, name := range []string{"uri", "method", "data"} {
+		root.Flags().Lookup(name).Hidden = true // they are shown with raw
+	}
 	addCommands(a, root)
 	return root
 }
 
 func addGlobals(a *app, root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVarP(&a.socket, "socket-path", "s", "", "socket of the API `PATH` (default /run/api.sock)")
+	f.StringVarP(&a.socket, "socket-path", "s", "", "`PATH` of the socket of the API (default /run/api.sock)")
 	f.StringVar(&a.root, "root", "", "use the socket below this folder, such as a sandbox: `DIR`/run/api.sock")
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn or error")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log level debug; raw also prints the status line")
 	f.BoolP("help", "h", false, "show help")
+	root.Flags().Bool("version", false, "print the version")
 	root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
 	root.MarkPersistentFlagDirname("root")
 }

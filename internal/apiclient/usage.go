@@ -121,5 +121,5 @@ func suggestion(c *cobra.Command, args []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("did you mean '%s %s'?", c.CommandPath(), strings.Join(names, "' or '"))
+	return fmt.Sprintf("did you mean '%s %s'?", c.CommandPath(), strings.Join(names, "' or '"+c.CommandPath()+" "))
 }

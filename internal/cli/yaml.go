@@ -16,7 +16,7 @@ import (
 // is the layout; a YAML library would cost a start of a millisecond's quarter.
 func YAML(doc []byte) ([]byte, error) {
 	p := yamlPrinter{in: jsontext.NewDecoder(bytes.NewReader(doc))}
-	if err := p.value(0, ""); err != nil {
+	if err := p.value(0, "", false); err != nil {
 		return nil, err
 	}
 	if _, err := p.in.ReadToken(); !errors.Is(err, io.EOF) {
@@ -30,13 +30,14 @@ type yamlPrinter struct {
 	out bytes.Buffer
 }
 
-// value prints the next value; lead is what separates it from what stands before it on the line.
-func (p *yamlPrinter) value(depth int, lead string) error {
+// value prints the next value; lead is what separates it from what stands
+// before it on the line. An object within a list begins on the list's line.
+func (p *yamlPrinter) value(depth int, lead string, inList bool) error {
 	switch p.in.PeekKind() {
 	case '{':
-		return p.block(depth, lead, "{}", p.member)
+		return p.block(depth, lead, "{}", inList, p.member)
 	case '[':
-		return p.block(depth, lead, "[]", p.element)
+		return p.block(depth, lead, "[]", false, p.element)
 	}
 	text, err := p.in.ReadValue()
 	if err != nil {
@@ -46,15 +47,21 @@ func (p *yamlPrinter) value(depth int, lead string) error {
 	return nil
 }
 
-// block prints an object or an array, an empty one as the word for it.
-func (p *yamlPrinter) block(depth int, lead, empty string, item func(depth int) error) error {
+// block prints an object or a list, an empty one as the word for it.
+func (p *yamlPrinter) block(depth int, lead, empty string, inline bool, item func(depth int) error) error {
 	if _, err := p.in.ReadToken(); err != nil {
 		return err
 	}
+	indent := strings.Repeat("  ", depth)
 	first := true
 	for k := p.in.PeekKind(); k != '}' && k != ']'; k = p.in.PeekKind() {
-		if first && lead != "" {
-			p.out.WriteString("\n")
+		switch {
+		case first && inline:
+			p.out.WriteString(lead)
+		case first && lead != "":
+			p.out.WriteString("\n" + indent)
+		default:
+			p.out.WriteString(indent)
 		}
 		first = false
 		if err := item(depth); err != nil {
@@ -73,13 +80,13 @@ func (p *yamlPrinter) member(depth int) error {
 	if err != nil {
 		return err
 	}
-	p.out.WriteString(strings.Repeat("  ", depth) + scalar(name) + ":")
-	return p.value(depth+1, " ")
+	p.out.WriteString(scalar(name) + ":")
+	return p.value(depth+1, " ", false)
 }
 
 func (p *yamlPrinter) element(depth int) error {
-	p.out.WriteString(strings.Repeat("  ", depth) + "-")
-	return p.value(depth+1, " ")
+	p.out.WriteString("-")
+	return p.value(depth+1, " ", true)
 }
 
 // scalar prints a JSON number, word or string; strings without quotes where that is surely a string.
@@ -101,8 +108,8 @@ func scalar(json jsontext.Value) string {
 func bareYAML(word string) bool {
 	for i := range len(word) {
 		c := word[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
-		if !letter && (i == 0 || !strings.ContainsRune("0123456789./-", rune(c))) {
+		plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == '/'
+		if !plain && (i == 0 || !strings.ContainsRune("0123456789.-", rune(c))) {
 			return false
 		}
 	}

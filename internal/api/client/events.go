@@ -132,16 +132,15 @@ func (s *eventReader) next() ([]byte, error) {
 
 // splitLine ends lines at LF, CR or CRLF, and never waits for the byte after a CR.
 func (s *eventReader) splitLine(data []byte, _ bool) (int, []byte, error) {
-	if s.skipLF && len(data) > 0 {
-		s.skipLF = false
-		if data[0] == '\n' {
-			return 1, nil, nil
-		}
+	skip := 0
+	if s.skipLF && len(data) > 0 && data[0] == '\n' {
+		skip = 1
 	}
-	i := bytes.IndexAny(data, "\r\n")
-	if i < 0 {
+	n := bytes.IndexAny(data[skip:], "\r\n")
+	if n < 0 {
 		return 0, nil, nil
 	}
-	s.skipLF = data[i] == '\r'
-	return i + 1, data[:i], nil
+	end := skip + n
+	s.skipLF = data[end] == '\r'
+	return end + 1, data[skip:end], nil
 }
