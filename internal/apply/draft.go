@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/service"
@@ -108,8 +109,10 @@ func (e *Engine) draftEdits(r Request) (*draft, error) {
 // checkSubstance refuses requests that ask for nothing.
 func (e *Engine) checkSubstance(r Request, d *draft) error {
 	switch {
-	case !empty(d.edits), r.undoes != nil:
+	case !empty(d.edits), r.expiring != nil:
 		return nil
+	case r.undoes != nil:
+		return conflict("", "nothing is left to undo of change %d: everything that it set has been changed again", r.undoes.Change.ID)
 	case r.Transaction != "", r.CommitOnly:
 		return &api.Error{Code: api.CodeNothingPending, Message: "Tried to commit with no pending changes"}
 	case len(r.Apply) == 0 && !r.ApplyAll:
@@ -203,7 +206,7 @@ func (e *Engine) render(ctx context.Context, d *draft) error {
 			continue
 		}
 		if err := e.look(f); err != nil {
-			return &api.Error{Code: api.CodeApplyFailed, Message: fmt.Sprintf("compare %s: %v", f.name, err), Hint: "nothing was changed"}
+			return lookError(f, err)
 		}
 		kept = append(kept, f)
 	}
@@ -250,6 +253,16 @@ func (e *Engine) look(f *file) (err error) {
 	}
 	f.change.Edited = f.differs() && f.record.edited(f.disk)
 	return nil
+}
+
+// lookError says that a file cannot be compared, so that undoing would be impossible.
+func lookError(f *file, err error) error {
+	e := &api.Error{Code: api.CodeApplyFailed, Message: fmt.Sprintf("compare %s: %v", f.name, err), Hint: "nothing was changed"}
+	if errors.Is(err, durable.ErrTooLarge) {
+		e.Code = api.CodeTooLarge
+		e.Hint = "to be able to undo, the former file is kept; move it out of the way"
+	}
+	return e
 }
 
 func (d disk) action(is, want content) api.FileAction {

@@ -353,3 +353,12 @@ func summaries(c *api.Change) []string {
 	}
 	return list
 }
+
+// pend puts settings into a pending transaction.
+func (w *world) pend(t testing.TB, name string, pairs ...key.Pair) {
+	t.Helper()
+	err := w.store.Update(t.Context(), datastore.Author{}, func(tx *datastore.Tx) error { return tx.SetPending(name, pairs) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
