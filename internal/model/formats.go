@@ -46,6 +46,8 @@ func onText(check func(string) error) func(any) error {
 		switch v := v.(type) {
 		case string:
 			return check(v)
+		case int64:
+			return check(strconv.FormatInt(v, 10))
 		case json.Number:
 			return check(v.String())
 		}

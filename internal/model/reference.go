@@ -46,10 +46,10 @@ func (r *writer) intro() {
 <!-- Written by go generate ./internal/model. Do not edit: change models/ and generate again. -->
 
 Every setting of every group, with its type, its default and the services that a change of it affects.
-`+"`apiclient explain KEY`"+` says the same of one key on a host, with its value and where that came from.
+` + "`apiclient explain KEY`" + ` says the same of one key on a host, with its value and where that came from.
 
-A key is given with or without `+"`settings.`"+` in front. `+"`<NAME>`"+` stands for a name of your choice; a name that
-holds a dot is quoted, as in `+"`kernel.sysctl.\"vm.max_map_count\"`"+`. Types with a capital letter or a width are
+A key is given with or without ` + "`settings.`" + ` in front. ` + "`<NAME>`" + ` stands for a name of your choice; a name that
+holds a dot is quoted, as in ` + "`kernel.sysctl.\"vm.max_map_count\"`" + `. Types with a capital letter or a width are
 [named types](#named-types). A value marked *secret* is shown to administrators only.
 
 The variants of this image and their groups:
