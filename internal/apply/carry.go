@@ -66,7 +66,7 @@ func (e *Engine) forward(ctx context.Context, r *running) error {
 	}
 	writes := e.writeJobs(r)
 	reloads := e.reloadJobs(r)
-	restarts := e.restartJobs(r, r.rec.Change.Plan.Restarts)
+	restarts := e.restartJobs(r, r.rec.Change.Plan.Restarts, len(writes) > 0)
 	first := len(r.rec.Change.Tasks)
 	e.addTasks(r, slices.Concat(writes, reloads, restarts))
 
@@ -214,10 +214,11 @@ func formerPaths(files []formerFile) []string {
 }
 
 // restartJobs are the commands of services, in order, identical lines once:
-// with the changed keys of all the services that share a line.
-func (e *Engine) restartJobs(r *running, restarts []api.Restart) []job {
-	if r.resumed && r.rec.Boot != e.cfg.BootID {
-		return nil // since then everything was started anew, with the new files
+// with the changed keys of all the services that share a line. written tells
+// whether files are written just now.
+func (e *Engine) restartJobs(r *running, restarts []api.Restart, written bool) []job {
+	if r.resumed && r.rec.Boot != e.cfg.BootID && !written {
+		return nil // since then everything was started anew, with the files as they are
 	}
 	var jobs []job
 	var commands []*service.Command
@@ -228,7 +229,7 @@ func (e *Engine) restartJobs(r *running, restarts []api.Restart) []job {
 				commands[i].Changed = union(commands[i].Changed, restart.Because)
 				continue
 			}
-			c := &service.Command{Line: line, Service: restart.Service}
+			c := &service.Command{Line: line, Service: restart.Service, Undo: r.rec.Phase == phaseBack}
 			if !r.rec.ApplyAll {
 				c.Changed = slices.Clone(restart.Because)
 			}
@@ -376,7 +377,7 @@ func (e *Engine) restore(ctx context.Context, r *running) {
 	if len(files) == 0 {
 		reloads = nil
 	}
-	jobs := slices.Concat(files, reloads, e.restartJobs(r, touched))
+	jobs := slices.Concat(files, reloads, e.restartJobs(r, touched, len(files) > 0))
 	for i := range jobs {
 		jobs[i].kind, jobs[i].service = taskUndo, ""
 	}

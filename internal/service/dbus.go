@@ -132,6 +132,10 @@ func (b *systemBus) State(ctx context.Context, unit string) (unitState, error) {
 	}, nil
 }
 
+func (b *systemBus) ResetFailed(ctx context.Context, unit string) error {
+	return b.ResetFailedUnitContext(ctx, unit)
+}
+
 func (b *systemBus) Files(ctx context.Context, v verb, units []string) error {
 	if v == verbDisable {
 		_, err := b.DisableUnitFilesContext(ctx, units, false)

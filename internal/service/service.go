@@ -22,6 +22,10 @@ type Command struct {
 	Line    string   // as in the model
 	Service string   // the model's name of the service
 	Changed []string // changed keys, for CHANGED_SETTINGS; nil: unset
+
+	// Undo says that the command shall bring back what an earlier one broke:
+	// a unit that failed is started again, where try-restart would leave it down.
+	Undo bool
 }
 
 // Manager runs commands. Run waits for the command's result, at most until the

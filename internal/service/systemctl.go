@@ -42,6 +42,17 @@ var verbs = map[string]verb{
 // try tells whether the verb leaves alone a unit that is not running.
 func (v verb) try() bool { return v == verbTryRestart || v == verbReloadOrTryRestart }
 
+// insist is the verb that does the same with a unit that is not running.
+func (v verb) insist() verb {
+	switch v {
+	case verbTryRestart:
+		return verbRestart
+	case verbReloadOrTryRestart:
+		return verbReloadOrRestart
+	}
+	return v
+}
+
 // runs tells whether the unit shall be running once the job is done.
 func (v verb) runs() bool {
 	return v == verbStart || v == verbRestart || v == verbReloadOrRestart
@@ -54,6 +65,7 @@ type ctl struct {
 	noBlock  bool
 	now      bool // with enable: start as well, with disable: stop
 	noReload bool // with enable and disable
+	undo     bool // see Command.Undo
 }
 
 // parseCtl reads a systemctl command in one of its usual forms. It answers

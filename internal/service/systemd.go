@@ -38,6 +38,8 @@ type bus interface {
 	Queued(ctx context.Context, job int) (bool, error)
 	Cancel(ctx context.Context, job int) error
 	State(ctx context.Context, unit string) (unitState, error)
+	// ResetFailed forgets that a unit failed, and how often it was started.
+	ResetFailed(ctx context.Context, unit string) error
 	// Files enables or disables units.
 	Files(ctx context.Context, v verb, units []string) error
 	Reload(ctx context.Context) error
@@ -85,6 +87,7 @@ func (s *systemd) Run(ctx context.Context, c Command) (string, error) {
 	if !ok {
 		return s.plain.Run(ctx, c)
 	}
+	ctl.undo = c.Undo
 	ctx, cancel := withDeadline(ctx, s.deadline)
 	defer cancel()
 	output, err := s.control(ctx, ctl)
@@ -166,7 +169,11 @@ func (s *systemd) jobs(ctx context.Context, c ctl) (string, error) {
 	var faults []error
 	var queued []job
 	for _, unit := range c.units {
-		j, err := s.queue(ctx, c.verb, unit)
+		v := c.verb
+		if c.undo && s.failed(ctx, unit) {
+			v = s.revive(ctx, v, unit)
+		}
+		j, err := s.queue(ctx, v, unit)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -198,6 +205,15 @@ func (s *systemd) queue(ctx context.Context, v verb, unit string) (job, error) {
 		return job{}, fmt.Errorf("%s: %w", unit, err)
 	}
 	return j, nil
+}
+
+// revive prepares a failed unit for being started whatever the verb, and
+// however often it was started in vain.
+func (s *systemd) revive(ctx context.Context, v verb, unit string) verb {
+	if err := s.call(ctx, func(conn bus) error { return conn.ResetFailed(ctx, unit) }); err != nil {
+		s.log.Warn("reset a failed unit", "unit", unit, "err", err)
+	}
+	return v.insist()
 }
 
 // missing tells whether systemd surely has no such unit.

@@ -55,6 +55,11 @@ func (b *fakeBus) State(_ context.Context, unit string) (unitState, error) {
 	return unitState{Load: "loaded", Active: "active", Sub: "running"}, nil
 }
 
+func (b *fakeBus) ResetFailed(_ context.Context, unit string) error {
+	b.note("ResetFailed", unit)
+	return nil
+}
+
 func (b *fakeBus) Files(_ context.Context, v verb, units []string) error {
 	b.note(string(v), strings.Join(units, " "))
 	return nil
@@ -94,6 +99,21 @@ func TestSystemdCalls(t *testing.T) {
 		if diff := cmp.Diff(b.calls, want); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", line, diff)
 		}
+	}
+}
+
+// What failed meanwhile is started again; what was stopped by somebody is not.
+func TestSystemdUndo(t *testing.T) {
+	b := &fakeBus{states: map[string]unitState{
+		"broken.service": {Load: "loaded", Active: "failed"}, "stopped.service": {Load: "loaded", Active: "inactive"},
+	}}
+	_, err := onBus(b).Run(t.Context(), Command{Line: "systemctl try-restart broken stopped", Undo: true})
+	if err == nil {
+		t.Error("the fake's unit is failed afterwards too, and nobody said so")
+	}
+	want := []string{"ResetFailed broken.service", "Restart broken.service", "TryRestart stopped.service"}
+	if diff := cmp.Diff(b.calls, want); diff != "" {
+		t.Errorf("(-got +want):\n%s", diff)
 	}
 }
 
