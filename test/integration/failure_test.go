@@ -124,6 +124,10 @@ func TestKilledOften(t *testing.T) {
 		t.Error("no change went through: the test shows nothing")
 	}
 	h.Eventually("last change over", func() bool { return h.last().State.Final() })
-	motd := strings.TrimSpace(h.Must("apiclient", "get", "motd"))
-	h.wantFile("/etc/motd", strings.Trim(motd, `"`))
+	var settings struct{ Motd string }
+	h.query("/settings?keys=settings.motd", &settings)
+	h.wantFile("/etc/motd", settings.Motd)
+	if settings.Motd < confirmed {
+		t.Errorf("motd is %q, but %q was confirmed after that", settings.Motd, confirmed)
+	}
 }

@@ -15,7 +15,7 @@ func TestTryExpires(t *testing.T) {
 	h.set(0, "motd=before")
 	h.set(0, "--try", "2s", "motd=tried")
 	h.wantFile("/etc/motd", "tried")
-	h.awaitState(api.StateUndone)
+	h.awaitUndone()
 	h.wantFile("/etc/motd", "before")
 }
 
