@@ -86,7 +86,7 @@ func (e *Engine) draftEdits(r Request) (*draft, error) {
 		}
 		d.edits = edits
 	}
-	if r.Transaction != "" {
+	if r.takesPending() {
 		pending, err := e.cfg.Store.Pending(r.Transaction)
 		if err != nil {
 			return nil, err
@@ -113,7 +113,7 @@ func (e *Engine) checkSubstance(r Request, d *draft) error {
 		return nil
 	case r.undoes != nil:
 		return conflict("", "nothing is left to undo of change %d: everything that it set has been changed again", r.undoes.Change.ID)
-	case r.Transaction != "", r.CommitOnly:
+	case r.takesPending(), r.CommitOnly:
 		return &api.Error{Code: api.CodeNothingPending, Message: "Tried to commit with no pending changes"}
 	case len(r.Apply) == 0 && !r.ApplyAll:
 		return &api.Error{Code: api.CodeInvalid, Message: "the change is empty", Hint: "give settings to set or to unset, or keys to apply"}

@@ -17,6 +17,7 @@ const maxTry = 30 * 24 * time.Hour
 type Request struct {
 	Edits       datastore.Edits
 	Transaction string // pending settings to fold in (under Edits.Layer) and drop
+	Unnamed     bool   // an empty Transaction is the one with the empty name, not none
 	Caller      api.Caller
 	Apply       []key.Key // also apply these keys
 	ApplyAll    bool
@@ -29,6 +30,9 @@ type Request struct {
 	leaveOut bool     // templates that cannot be rendered are left out
 	expiring *running // the same while it is still being tried: this change ends it
 }
+
+// takesPending tells whether pending settings are committed as well.
+func (r Request) takesPending() bool { return r.Transaction != "" || r.Unnamed }
 
 func (r Request) check() error {
 	switch {

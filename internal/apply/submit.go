@@ -237,7 +237,7 @@ func (e *Engine) commit(ctx context.Context, r Request, d *draft, rec record) (*
 
 // store is the update of a commit.
 func (e *Engine) store(tx *datastore.Tx, r Request, run *running) (err error) {
-	if r.Transaction != "" {
+	if r.takesPending() {
 		held, err := tx.DropPending(r.Transaction)
 		if err != nil {
 			return err

@@ -47,9 +47,6 @@ func (s *Server) translate(in api.ChangeRequest, caller api.Caller) (out apply.R
 	if out.Try, err = tryTime(in.Try); err != nil {
 		return out, err
 	}
-	if empty(in) {
-		return out, invalid("the request changes nothing: it has no settings, pairs, unset, transaction or apply")
-	}
 	return out, checkEdits(out.Edits)
 }
 
@@ -61,11 +58,6 @@ func requestLayer(in api.ChangeRequest) (api.Layer, error) {
 		return api.LayerUserData, nil
 	}
 	return api.LayerUser, nil
-}
-
-func empty(in api.ChangeRequest) bool {
-	return len(in.Settings) == 0 && len(in.Pairs) == 0 && len(in.Unset) == 0 &&
-		len(in.Apply) == 0 && !in.ApplyAll && in.Transaction == ""
 }
 
 // values are the settings of both forms, sorted; where both give one, the pair counts.
@@ -135,16 +127,14 @@ func (s *Server) resolve(texts []string) ([]key.Key, error) {
 	return keys, nil
 }
 
-// maxTry bounds how long a change may wait for its confirmation.
-const maxTry = 7 * 24 * time.Hour
-
+// tryTime reads how long a change is to be tried; the engine bounds it.
 func tryTime(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 || d > maxTry {
-		return 0, &api.Error{Code: api.CodeInvalid, Message: "'" + text + "' is no time to try a change for", Hint: "a duration such as 5m or 1h, at most 168h"}
+	if err != nil || d <= 0 {
+		return 0, &api.Error{Code: api.CodeInvalid, Message: "'" + text + "' is no time to try a change for", Hint: "a duration such as 5m or 1h"}
 	}
 	return d, nil
 }

@@ -46,7 +46,7 @@ func (s *Server) judgeStore(h *api.Health) {
 }
 
 // judgeChanges sorts what is under way from what went wrong. A failure counts
-// until a later change of the same keys came off.
+// until later changes wrote the same files and restarted the same services.
 func judgeChanges(h *api.Health, changes []api.Change) {
 	repaired := make(map[string]bool)
 	for _, c := range changes { // newest first
@@ -61,24 +61,36 @@ func judgeChanges(h *api.Health, changes []api.Change) {
 		case api.StateTrying:
 			h.Trying = append(h.Trying, c.ID)
 		case api.StateDone:
-			for _, k := range c.Keys {
-				repaired[k] = true
+			for _, name := range touched(c) {
+				repaired[name] = true
 			}
 		case api.StateFailed:
-			if !covers(repaired, c.Keys) {
+			if !covers(repaired, touched(c)) {
 				h.Problems = append(h.Problems, fmt.Sprintf("change %d failed and its settings were kept: %s", c.ID, reason(c)))
 			}
 		}
 	}
 }
 
-func covers(repaired map[string]bool, keys []string) bool {
-	for _, k := range keys {
-		if !repaired[k] {
+// touched names the files and services of a change's plan.
+func touched(c api.Change) []string {
+	var names []string
+	for _, f := range c.Plan.Files {
+		names = append(names, "file "+f.Name)
+	}
+	for _, r := range c.Plan.Restarts {
+		names = append(names, "service "+r.Service)
+	}
+	return names
+}
+
+func covers(repaired map[string]bool, names []string) bool {
+	for _, name := range names {
+		if !repaired[name] {
 			return false
 		}
 	}
-	return len(keys) > 0
+	return len(names) > 0
 }
 
 func reason(c api.Change) string {

@@ -151,6 +151,7 @@ func (s *Server) commitPending(w http.ResponseWriter, r *http.Request, only bool
 	change, err := s.Engine.Submit(context.WithoutCancel(r.Context()), apply.Request{
 		Edits:       datastore.Edits{Layer: layer},
 		Transaction: name,
+		Unnamed:     name == "",
 		Caller:      id.Caller,
 		CommitOnly:  only,
 		Keep:        true,
