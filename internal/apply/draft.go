@@ -222,6 +222,9 @@ func (e *Engine) prepare(f *file, v *view) error {
 	}
 	f.groups = groupsOf(tmpl)
 	data, err := v.render(tmpl)
+	if err == nil {
+		err = checkFormat(tmpl.EscapeMode(), f.model.Path, data)
+	}
 	if err != nil {
 		return place(f.name, err)
 	}
