@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -95,13 +94,8 @@ func (e *Engine) again(ctx context.Context, r *running) {
 
 // clean removes what interrupted writing left beside files.
 func (e *Engine) clean(files []formerFile) {
-	var folders []string
 	for _, f := range files {
-		folders = append(folders, path.Dir(f.Path))
-	}
-	slices.Sort(folders)
-	for _, folder := range slices.Compact(folders) {
-		if err := durable.Clean(e.disk.fs, e.cfg.Root.Join(folder)); err != nil {
+		if err := durable.Clean(e.disk.fs, e.cfg.Root.Join(f.Path)); err != nil {
 			e.cfg.Log.Warn("remove what an interrupted change left", "err", err)
 		}
 	}

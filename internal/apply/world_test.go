@@ -362,3 +362,8 @@ func (w *world) pend(t testing.TB, name string, pairs ...key.Pair) {
 		t.Fatal(err)
 	}
 }
+
+// contextUntilNow is a context whose time is up.
+func contextUntilNow(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(t.Context(), time.Now())
+}
