@@ -244,21 +244,34 @@ func (w *world) abandon(t *testing.T, r apply.Request) uint64 {
 	return c.ID
 }
 
-func TestRebootNeedsNoRestarts(t *testing.T) {
-	root := t.TempDir()
-	w := open(t, root)
-	must(t, w.do(t, set("a=a1")), api.StateDone)
-	id := w.abandon(t, set("a=a2"))
-	if err := os.RemoveAll(w.root.Join("/etc")); err != nil { // as on a host whose /etc is in memory
-		t.Fatal(err)
-	}
-	w = open(t, root, inBoot("next"))
-	must(t, w.wait(t, id), api.StateDone)
-	if w.file("/etc/one") != "a=a2" || w.file("/etc/deep/er/two") != "b=b0" {
-		t.Errorf("one %s, two %s", w.file("/etc/one"), w.file("/etc/deep/er/two"))
-	}
-	if got := w.commands.take(); len(got) != 1 || got[0] != ": daemon-reload" {
-		t.Errorf("commands %q", got)
+// After a reboot everything was started anew, with the files that there were.
+func TestReboot(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lose bool // /etc, as on a host where it is in memory
+		want int  // commands
+	}{
+		"files are there":   {false, 0},
+		"files are missing": {true, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			w := open(t, root)
+			must(t, w.do(t, set("a=a1")), api.StateDone)
+			id := w.abandon(t, set("a=a2"))
+			if tc.lose {
+				if err := os.RemoveAll(w.root.Join("/etc")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w = open(t, root, inBoot("next"))
+			must(t, w.wait(t, id), api.StateDone)
+			if w.file("/etc/one") != "a=a2" || w.file("/etc/deep/er/two") != "b=b0" {
+				t.Errorf("one %s, two %s", w.file("/etc/one"), w.file("/etc/deep/er/two"))
+			}
+			if got := w.commands.take(); len(got) != tc.want {
+				t.Errorf("commands %q", got)
+			}
+		})
 	}
 }
 
