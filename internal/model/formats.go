@@ -73,8 +73,10 @@ func checkURL(s string) error {
 	if s == "" {
 		return errors.New("it is empty")
 	}
-	if _, err := url.Parse(s); err == nil {
-		return nil
+	if strings.Contains(s, ":") { // without one it has no scheme
+		if _, err := url.Parse(s); err == nil {
+			return nil
+		}
 	}
 	if _, err := url.Parse("http://" + s); err == nil {
 		return nil

@@ -212,6 +212,9 @@ func (w *walk) check(n *node, at int, text []byte) {
 		w.violate(at, Violation{Message: err.Error()})
 		return
 	}
+	if text, ok := v.(string); ok && n.quick != nil && n.quick(text) {
+		return
+	}
 	if err := n.schema.Validate(v); err != nil {
 		for _, violation := range w.explain(n, v, err) {
 			w.violate(at, violation)

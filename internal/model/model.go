@@ -151,7 +151,4 @@ func (m *Model) SecretGroups() []string {
 }
 
 // Has tells whether the variant has a group.
-func (m *Model) Has(group string) bool {
-	_, ok := m.root.index[group]
-	return ok
-}
+func (m *Model) Has(group string) bool { return m.root.has(group) }

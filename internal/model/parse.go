@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -186,16 +187,23 @@ func (w *walk) object(n *node) error {
 		seen = map[string]bool{}
 	}
 	w.out = append(w.out, '{')
+	var written []span
 	for w.dec.PeekKind() != '}' {
 		at := w.offset()
 		tok, err := w.dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		if err := w.member(n, tok.String(), at, seen); err != nil {
+		name, from := tok.String(), len(w.out)
+		if err := w.member(n, name, at, seen); err != nil {
 			return err
 		}
+		if w.lists > 0 && len(w.out) > from {
+			_, stored := n.child(name)
+			written = append(written, span{stored, from, len(w.out)})
+		}
 	}
+	w.arrange(n, written)
 	w.closeWith('}')
 	_, err := w.dec.ReadToken()
 	return err
@@ -206,7 +214,7 @@ func (w *walk) member(n *node, name string, at int, seen map[string]bool) error 
 	child, stored := n.child(name)
 	w.path = append(w.path, step{name: stored})
 	defer func() { w.path = w.path[:len(w.path)-1] }()
-	_, declared := n.index[name]
+	declared := n.has(name)
 	switch {
 	case child == nil:
 		w.unknown(n, at, name)
@@ -234,9 +242,42 @@ func (w *walk) member(n *node, name string, at int, seen map[string]bool) error 
 	return w.enough()
 }
 
+// span is where a member stands in the output.
+type span struct {
+	name       string
+	start, end int
+}
+
+// arrange puts the members of an object that is part of a leaf into the
+// schema's order, further ones behind them by name, so that equal values are
+// stored as equal texts.
+func (w *walk) arrange(n *node, members []span) {
+	order := func(a, b span) int {
+		return cmp.Or(cmp.Compare(n.rank(a.name), n.rank(b.name)), strings.Compare(a.name, b.name))
+	}
+	if slices.IsSortedFunc(members, order) {
+		return
+	}
+	at := members[0].start
+	text := bytes.Clone(w.out[at:])
+	slices.SortFunc(members, order)
+	w.out = w.out[:at]
+	for _, m := range members {
+		w.out = append(w.out, text[m.start-at:m.end-at]...)
+	}
+}
+
+// rank is the place of a member in the schema's order.
+func (n *node) rank(name string) int {
+	if i, ok := n.index[name]; ok {
+		return i
+	}
+	return len(n.members)
+}
+
 // named checks a name that the user chose.
 func (w *walk) named(n *node, at int, name string) bool {
-	if n.names == nil || n.names.bare {
+	if n.names == nil || n.names.bare || n.names.quick != nil && n.names.quick(name) {
 		return true
 	}
 	if err := n.names.schema.Validate(name); err != nil {
@@ -300,23 +341,14 @@ func (w *walk) surplus(n *node, length int) error {
 // entries reads a map in the place of a list: each entry becomes an object.
 func (w *walk) entries(n *node) error {
 	item := n.element(0)
-	keyNode, keyName := item.child(n.fromMap.key)
-	valueNode, valueName := item.child(n.fromMap.value)
-	for i := 0; w.dec.PeekKind() != '}'; i++ {
+	for w.dec.PeekKind() != '}' {
 		at := w.offset()
 		tok, err := w.dec.ReadToken()
 		if err != nil {
 			return err
 		}
 		w.path = append(w.path, step{name: tok.String()})
-		w.out = append(w.out, `{"`+keyName+`":`...)
-		start := len(w.out)
-		if w.out, err = jsontext.AppendQuote(w.out, tok.String()); err != nil {
-			return err
-		}
-		w.check(keyNode, at, w.out[start:])
-		w.out = append(w.out, `,"`+valueName+`":`...)
-		err = w.value(valueNode)
+		err = w.entry(item, n.fromMap, tok.String(), at)
 		w.path = w.path[:len(w.path)-1]
 		if err != nil {
 			return err
@@ -326,6 +358,30 @@ func (w *walk) entries(n *node) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// entry writes the object that a map's entry stands for, but for its last brace.
+func (w *walk) entry(item *node, names *fromMap, name string, at int) error {
+	w.out = append(w.out, '{')
+	begin := len(w.out)
+	w.out = append(w.out, `"`+names.key+`":`...)
+	start := len(w.out)
+	var err error
+	if w.out, err = jsontext.AppendQuote(w.out, name); err != nil {
+		return err
+	}
+	keyNode, _ := item.child(names.key)
+	w.check(keyNode, at, w.out[start:])
+	middle := len(w.out) + 1
+	w.out = append(w.out, `,"`+names.value+`":`...)
+	valueNode, _ := item.child(names.value)
+	if err := w.value(valueNode); err != nil {
+		return err
+	}
+	w.out = append(w.out, ',')
+	w.arrange(item, []span{{names.key, begin, middle}, {names.value, middle, len(w.out)}})
+	w.out = w.out[:len(w.out)-1]
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (m *Model) follow(k key.Key) (*node, []string, error) {
 		if n.kinds&kindObject == 0 || next == nil {
 			return nil, nil, refuse(m.unknownKey(n, path, segments[i+1:]))
 		}
-		if _, declared := n.index[name]; !declared && n.names != nil && !n.names.bare {
+		if !n.has(name) && n.names != nil && !n.names.bare {
 			if err := n.names.schema.Validate(name); err != nil {
 				return nil, nil, refuse(badName(n, path, name, err))
 			}

@@ -116,12 +116,13 @@ type node struct {
 	items    *node
 	prefix   []*node // the first elements of a list, where they differ
 
-	free      bool // anything may stand here and below
-	never     bool // nothing may stand here
-	decided   bool // the schema says what further members are
-	bare      bool // the walk itself checks everything that the schema says
-	secret    bool // the value must not be shown
-	hides     bool // something below is secret
+	free      bool              // anything may stand here and below
+	never     bool              // nothing may stand here
+	decided   bool              // the schema says what further members are
+	quick     func(string) bool // a text that it is true for is valid; nil: ask the schema library
+	bare      bool              // the walk itself checks everything that the schema says
+	secret    bool              // the value must not be shown
+	hides     bool              // something below is secret
 	fromMap   *fromMap
 	spellings map[string]json.RawMessage
 }
@@ -181,8 +182,30 @@ func (c *compiler) node(s *jsonschema.Schema) (*node, error) {
 		}
 	}
 	n.settle()
+	if err := n.checkFromMap(); err != nil {
+		return nil, fmt.Errorf("%s: %w", location(s), err)
+	}
 	c.nodes[s] = n
 	return n, nil
+}
+
+// has tells whether the schema names a member.
+func (n *node) has(name string) bool {
+	_, ok := n.index[name]
+	return ok
+}
+
+// checkFromMap makes sure that the elements have what a map's entries become.
+func (n *node) checkFromMap() error {
+	if n.fromMap == nil {
+		return nil
+	}
+	for _, name := range []string{n.fromMap.key, n.fromMap.value} {
+		if n.items == nil || !n.items.has(name) {
+			return fmt.Errorf("%s names %q, which is no property of the elements", keywordListFromMap, name)
+		}
+	}
+	return nil
 }
 
 // merge adds what part says: s itself or a schema that s refers to. What
@@ -205,7 +228,7 @@ func (c *compiler) merge(n *node, part *jsonschema.Schema) error {
 	if n.examples == nil {
 		n.examples = part.Examples
 	}
-	n.bare = n.bare && bare(part)
+	n.constrain(part)
 	ext := extensionOf(part)
 	ext.apply(n)
 	if err := c.mergeObject(n, part, ext.order); err != nil {
@@ -294,6 +317,35 @@ func bare(p *jsonschema.Schema) bool {
 		p.MinItems == nil && p.MaxItems == nil && !p.UniqueItems && p.Contains == nil && p.UnevaluatedItems == nil &&
 		p.MinProperties == nil && p.MaxProperties == nil && p.Required == nil && p.DependentRequired == nil &&
 		p.DependentSchemas == nil && p.UnevaluatedProperties == nil && p.DynamicRef == nil && p.Dependencies == nil
+}
+
+// constrain notes what part demands beyond types, members and elements. Where
+// that is one format or one pattern, texts need no detour to find out.
+func (n *node) constrain(part *jsonschema.Schema) {
+	if bare(part) {
+		return
+	}
+	if n.bare {
+		n.quick = onlyCheck(part)
+	} else {
+		n.quick = nil
+	}
+	n.bare = false
+}
+
+// onlyCheck is the check of a schema that has but one.
+func onlyCheck(s *jsonschema.Schema) func(string) bool {
+	rest := *s
+	rest.Format, rest.Pattern = nil, nil
+	switch {
+	case !bare(&rest):
+	case s.Format == nil:
+		return s.Pattern.MatchString
+	case s.Pattern == nil && formats[s.Format.Name] != nil:
+		check := formats[s.Format.Name]
+		return func(text string) bool { return check(text) == nil }
+	}
+	return nil
 }
 
 // settle completes a node whose parts are all merged.
