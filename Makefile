@@ -16,8 +16,10 @@ tmpfilesdir = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 # The variant that an installed root is laid out for.
 VARIANT ?= metal-dev
 
-# The host's programs are one file under several names.
-HOST_PROGRAMS = apiserver apiclient schnauzer schnauzer-v2
+# The host's programs are one file under several names. apiclient is a file of
+# its own: scripts run it often and containers get it alone, and without the
+# schema compiler that the others link it starts in a third of the time.
+HOST_PROGRAMS = apiserver schnauzer schnauzer-v2
 
 # What the programs answer to --version; empty: what Go knows of the build.
 VERSION ?=
@@ -70,7 +72,7 @@ cover: ## statement coverage of the unit tests
 
 install: build ## programs, units, models and templates below DESTDIR
 	install -d $(bindir) $(sharedir) $(templatedir) $(unitdir) $(sysusersdir) $(tmpfilesdir)
-	install -m 0755 bin/hostler $(bindir)/hostler
+	install -m 0755 bin/hostler bin/apiclient $(bindir)/
 	for name in $(HOST_PROGRAMS); do ln -sf hostler $(bindir)/$$name || exit 1; done
 	cp -R models variants $(sharedir)/
 	echo $(VARIANT) > $(sharedir)/variant

@@ -39,12 +39,12 @@ func set(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer s.stop()
-	if err := s.client(ctx, "set", "motd=warm"); err != nil {
+	if err := s.run(ctx, "set", "motd=warm"); err != nil {
 		return nil, err
 	}
 	p, err := inTurns(b.times(200, 60),
 		func(i int) error { return floorOfSet(ctx, bare, noop, filepath.Join(b.dir, "motd"), i) },
-		func(i int) error { return s.client(ctx, "set", fmt.Sprintf("motd=message number %d", i)) })
+		func(i int) error { return s.run(ctx, "set", fmt.Sprintf("motd=message number %d", i)) })
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func memory(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer s.stop()
-	if err := s.client(ctx, "set", "motd=one change"); err != nil {
+	if err := s.run(ctx, "set", "motd=one change"); err != nil {
 		return nil, err
 	}
 	select {

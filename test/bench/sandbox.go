@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// sandbox is a root with a running apiserver. Its programs are the multi-call
-// binary under its names, as installed on a host.
+// sandbox is a root with a running apiserver. The programs are those that a
+// host gets: apiserver is the multi-call binary under that name.
 type sandbox struct {
 	root   string
-	bin    string
+	client string // apiclient's path
 	server *exec.Cmd
 }
 
@@ -27,11 +27,9 @@ func startSandbox(ctx context.Context, b *bench, variant string) (*sandbox, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &sandbox{root: filepath.Join(dir, "root"), bin: dir}
-	for _, name := range []string{"apiserver", "apiclient"} {
-		if err := os.Symlink(filepath.Join(b.bin, "hostler"), filepath.Join(dir, name)); err != nil {
-			return nil, err
-		}
+	s := &sandbox{root: filepath.Join(dir, "root"), client: filepath.Join(b.bin, "apiclient")}
+	if err := os.Symlink(filepath.Join(b.bin, "hostler"), filepath.Join(dir, "apiserver")); err != nil {
+		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, filepath.Join(b.bin, "hostler"), "sandbox", "new", s.root, "--variant", variant).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("lay out sandbox: %w\n%s", err, out)
@@ -73,10 +71,10 @@ func stop(server *exec.Cmd) {
 
 func (s *sandbox) stop() { stop(s.server) }
 
-// client runs apiclient to its end.
-func (s *sandbox) client(ctx context.Context, args ...string) error {
+// run runs apiclient to its end.
+func (s *sandbox) run(ctx context.Context, args ...string) error {
 	args = append([]string{"--root", s.root}, args...)
-	if out, err := exec.CommandContext(ctx, filepath.Join(s.bin, "apiclient"), args...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, s.client, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("apiclient %v: %w\n%s", args, err, out)
 	}
 	return nil

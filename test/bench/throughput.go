@@ -31,7 +31,7 @@ func throughput(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer s.stop()
-	if err := s.client(ctx, append([]string{"set"}, manySettings()...)...); err != nil {
+	if err := s.run(ctx, append([]string{"set"}, manySettings()...)...); err != nil {
 		return nil, err
 	}
 	constant, err := startConstant(ctx, b, s.socket())
