@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,11 +91,34 @@ func (a *app) change(ctx context.Context, r api.ChangeRequest, o *changeOptions)
 	if o.dryRun {
 		return a.plan(ctx, r, o.output)
 	}
-	c, err := a.client().Submit(ctx, r, a.firstWait(o.noWait))
+	c, err := a.submit(ctx, r, a.firstWait(o.noWait))
 	if err != nil {
 		return err
 	}
 	return a.finish(ctx, c, o)
+}
+
+// submit sends the change. A server that is busy with another one answers late;
+// a terminal is told so.
+func (a *app) submit(ctx context.Context, r api.ChangeRequest, wait time.Duration) (*api.Change, error) {
+	progress := cli.NewProgress(a.Err)
+	answered := make(chan struct{})
+	var patience sync.WaitGroup
+	patience.Go(func() {
+		select {
+		case <-answered:
+		case <-time.After(wait + time.Second):
+			progress.Show("waiting for the server; it may be busy with another change")
+		}
+	})
+	c, err := a.client().Submit(ctx, r, wait)
+	close(answered)
+	patience.Wait()
+	progress.Clear()
+	if err != nil && ctx.Err() != nil {
+		return nil, hinted(wordf(err, "%s", message(err)), "the server may make the change all the same; see 'apiclient changes'")
+	}
+	return c, err
 }
 
 func (a *app) firstWait(noWait bool) time.Duration {
@@ -148,10 +172,14 @@ func (a *app) follow(ctx context.Context, c *api.Change) (*api.Change, error) {
 }
 
 func progressText(c *api.Change, task *int) string {
-	if task != nil && *task >= 0 && *task < len(c.Tasks) {
-		return fmt.Sprintf("change %d: [%d/%d] %s", c.ID, *task+1, len(c.Tasks), c.Tasks[*task].Summary)
+	at := slices.IndexFunc(c.Tasks, func(t api.Task) bool { return t.State == api.TaskDoing })
+	if task != nil {
+		at = *task
 	}
-	return fmt.Sprintf("change %d: %s", c.ID, c.State)
+	if at < 0 || at >= len(c.Tasks) {
+		return fmt.Sprintf("change %d: %s", c.ID, c.State)
+	}
+	return fmt.Sprintf("change %d: [%d/%d] %s", c.ID, at+1, len(c.Tasks), c.Tasks[at].Summary)
 }
 
 // printOutcome says on standard output only what the user has to act on.
@@ -179,10 +207,12 @@ func outcome(c *api.Change) error {
 }
 
 func undone(c *api.Change) error {
-	if n := failedUndos(c); len(n) > 0 {
-		text := fmt.Sprintf("change %d failed, and undoing it failed too: %s\nnot restored: %s",
-			c.ID, failure(c), strings.Join(n, "; "))
-		return hinted(errors.New(text), "the settings are as before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
+	if tasks := failedTasks(c, true); len(tasks) > 0 {
+		text := fmt.Sprintf("change %d failed, and not all of it could be undone: %s", c.ID, failure(c))
+		for _, t := range tasks {
+			text += "\nnot undone: " + taskText(t)
+		}
+		return hinted(errors.New(text), "the settings are as they were before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
 	}
 	text := fmt.Sprintf("change %d was undone: %s\nsettings, files and services are as they were before", c.ID, failure(c))
 	hint := fmt.Sprintf("details: 'apiclient changes %d'; --keep would keep the settings all the same", c.ID)
@@ -192,38 +222,40 @@ func undone(c *api.Change) error {
 	return hinted(errors.New(text), hint)
 }
 
-func failedUndos(c *api.Change) []string {
-	var names []string
+// failedTasks are those that failed before anything was undone, or while it was.
+func failedTasks(c *api.Change, undoing bool) []api.Task {
+	var failed []api.Task
 	for _, t := range c.Tasks {
-		if t.Kind == "undo" && t.State == api.TaskFailed {
-			names = append(names, t.Summary)
+		if t.State == api.TaskFailed && (t.Kind == "undo") == undoing {
+			failed = append(failed, t)
 		}
 	}
-	return names
+	return failed
 }
 
-// failure says what failed, with the end of what the command printed.
+func taskText(t api.Task) string {
+	if t.Error == "" || strings.Contains(t.Summary, t.Error) {
+		return t.Summary
+	}
+	return t.Summary + ": " + t.Error
+}
+
+// failure says what failed first, with the end of what the command printed.
 func failure(c *api.Change) string {
-	text := "it failed"
-	if c.Reason != "" {
-		text = c.Reason
-	}
-	if c.Error != nil {
-		text = blame(c.Error)
-	}
-	for _, t := range c.Tasks {
-		if t.State != api.TaskFailed || t.Kind == "undo" {
-			continue
-		}
-		if !strings.Contains(text, t.Summary) {
-			text += ": " + t.Summary
-		}
-		if t.Error != "" && !strings.Contains(text, t.Error) {
-			text += ": " + t.Error
+	for _, t := range failedTasks(c, false) {
+		text := t.Error
+		if !strings.Contains(text, ":") { // it does not say what it is about
+			text = taskText(t)
 		}
 		return text + quoted(t.Output, text)
 	}
-	return text
+	switch {
+	case c.Error != nil:
+		return blame(c.Error)
+	case c.Reason != "":
+		return c.Reason
+	}
+	return "it failed"
 }
 
 // maxOutputLines is how much of a command's output an error message repeats.

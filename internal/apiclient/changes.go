@@ -98,6 +98,9 @@ func (a *app) undo(ctx context.Context, text string, o *changeOptions) error {
 	if c.ID == id { // a trial ends by itself, without a new change: that it is undone is the success
 		return a.awaitUndone(ctx, c)
 	}
+	if c.State == api.StateDone && len(c.Plan.Edits) == 0 {
+		a.note("nothing was left to undo: later changes have set those settings again")
+	}
 	return a.finish(ctx, c, o)
 }
 

@@ -22,7 +22,7 @@ whole if any of that fails. Without a command, "raw" is assumed.
 
 Exit codes:
   0  success
-  1  the request failed or was refused; nothing was changed
+  1  the request failed or was refused; unless it says otherwise, nothing was changed
   2  the command line is wrong
   3  the change failed or was taken back; everything is as it was before
   4  the change failed in part and was kept, as --keep asked

@@ -102,6 +102,8 @@ func Duration(d time.Duration) string {
 		d = d.Round(100 * time.Millisecond)
 	case d >= time.Millisecond:
 		d = d.Round(time.Millisecond)
+	default:
+		d = d.Round(time.Microsecond)
 	}
 	text := d.String()
 	if short, ok := strings.CutSuffix(text, "m0s"); ok {
