@@ -277,10 +277,7 @@ func (n *node) rank(name string) int {
 
 // named checks a name that the user chose.
 func (w *walk) named(n *node, at int, name string) bool {
-	if n.names == nil || n.names.bare || n.names.quick != nil && n.names.quick(name) {
-		return true
-	}
-	if err := n.names.schema.Validate(name); err != nil {
+	if err := n.nameFault(name); err != nil {
 		for _, v := range w.explain(n.names, name, err) {
 			w.violate(at, v)
 		}

@@ -39,32 +39,56 @@ func (m *Model) find(k key.Key) (*node, error) {
 	return n, err
 }
 
-// follow walks along k and returns its place and its stored segments.
+// follow walks along k and returns its place and its stored segments, or an
+// *[Error] with a suggestion.
 func (m *Model) follow(k key.Key) (*node, []string, error) {
 	segments := k.Segments()
 	if len(segments) == 0 || segments[0] != root {
 		return nil, nil, refuse(Violation{Key: string(k), Message: "it is no setting", Hint: "the keys of settings begin with settings.", Unknown: true})
 	}
-	n, path := m.root, []string{root}
+	n, path, rest := m.trace(segments)
+	if len(rest) == 0 {
+		return n, path, nil
+	}
+	if next, _ := n.child(rest[0]); n.kinds&kindObject != 0 && next != nil {
+		return nil, nil, refuse(badName(n, path, rest[0]))
+	}
+	return nil, nil, refuse(m.unknownKey(n, path, rest))
+}
+
+// trace walks along the segments as far as the model goes: to the last place,
+// its stored segments, and what the model does not have below it. Names that
+// the user chose must keep their rule.
+func (m *Model) trace(segments []string) (n *node, path, rest []string) {
+	n, path = m.root, []string{root}
 	for i, name := range segments[1:] {
 		next, stored := n.child(name)
-		if n.kinds&kindObject == 0 || next == nil {
-			return nil, nil, refuse(m.unknownKey(n, path, segments[i+1:]))
-		}
-		if !n.has(name) && n.names != nil && !n.names.bare {
-			if err := n.names.schema.Validate(name); err != nil {
-				return nil, nil, refuse(badName(n, path, name, err))
-			}
+		if n.kinds&kindObject == 0 || next == nil || !n.has(name) && n.nameFault(name) != nil {
+			return n, path, segments[i+1:]
 		}
 		n, path = next, append(path, stored)
 	}
 	return n, path, nil
 }
 
+// nameFault is what is wrong with a name that the user chose.
+func (n *node) nameFault(name string) error {
+	if n.names == nil || n.names.bare || n.names.quick != nil && n.names.quick(name) {
+		return nil
+	}
+	return n.names.schema.Validate(name)
+}
+
+// exists tells whether the model has a key.
+func (m *Model) exists(k key.Key) bool {
+	_, _, rest := m.trace(k.Segments())
+	return len(rest) == 0
+}
+
 // badName tells that a name the user chose breaks the rule for such names.
-func badName(n *node, path []string, name string, err error) Violation {
+func badName(n *node, path []string, name string) Violation {
 	w := &walk{}
-	v := w.explain(n.names, name, err)[0]
+	v := w.explain(n.names, name, n.nameFault(name))[0]
 	v.Key = joinNames(append(slices.Clone(path), name))
 	return v
 }
@@ -93,20 +117,10 @@ func (m *Model) unknownKey(n *node, path, rest []string) Violation {
 // quoteHint is for a name with dots that was given without quotes:
 // kernel.sysctl.vm.max_map_count.
 func (m *Model) quoteHint(path, rest []string) string {
-	parent, err := key.FromSegments(path[:len(path)-1]...)
-	if err != nil {
-		return ""
-	}
-	n, err := m.find(parent)
-	if err != nil || !n.isMap() {
-		return ""
-	}
+	parent, _, _ := m.trace(path[:len(path)-1])
 	name := strings.Join(append([]string{path[len(path)-1]}, rest...), ".")
-	k, err := parent.Child(name)
-	if err != nil {
-		return ""
-	}
-	if _, err := m.find(k); err != nil {
+	k, err := key.FromSegments(append(slices.Clone(path[:len(path)-1]), name)...)
+	if err != nil || !parent.isMap() || !m.exists(k) {
 		return ""
 	}
 	return "a name with dots needs quotes: did you mean " + string(k) + "?"
@@ -115,16 +129,15 @@ func (m *Model) quoteHint(path, rest []string) string {
 // suggest finds what rest may mean: a member with a similar name, then the
 // same name in another place.
 func (m *Model) suggest(n *node, path, rest []string) string {
-	if near := nearest(rest[0], n.memberNames()); near != "" {
-		better := append(append(slices.Clone(path), near), rest[1:]...)
-		if k, err := key.FromSegments(better...); err == nil {
-			if k, err := m.canonical(k); err == nil {
-				return string(k)
-			}
-		}
-		return joinNames(append(slices.Clone(path), near))
+	near := nearest(rest[0], n.memberNames())
+	if near == "" {
+		return m.elsewhere(rest)
 	}
-	return m.elsewhere(rest)
+	better := append(append(slices.Clone(path), near), rest[1:]...)
+	if _, stored, unknown := m.trace(better); len(unknown) == 0 {
+		return joinNames(stored)
+	}
+	return joinNames(append(slices.Clone(path), near))
 }
 
 // elsewhere finds the known key that ends as rest does, or nearly so.

@@ -254,6 +254,10 @@ func (c *compiler) mergeObject(n *node, part *jsonschema.Schema, order []string)
 		if err != nil {
 			return err
 		}
+		if child.never {
+			n.bare, n.quick = false, nil // the schema library refuses it
+			continue
+		}
 		n.members = append(n.members, member{name, child})
 	}
 	for expr, sub := range part.PatternProperties {
@@ -386,14 +390,6 @@ func (n *node) guessKinds() kinds {
 // child is the place of the member called name, and the name it is stored by;
 // nil: there is no such member.
 func (n *node) child(name string) (*node, string) {
-	child, stored := n.declared(name)
-	if child != nil && child.never {
-		return nil, stored
-	}
-	return child, stored
-}
-
-func (n *node) declared(name string) (*node, string) {
 	if n.free {
 		return n, name
 	}
@@ -402,10 +398,18 @@ func (n *node) declared(name string) (*node, string) {
 	}
 	for _, p := range n.patterns {
 		if p.regexp.MatchString(name) {
-			return p.node, name
+			return p.node.unlessNever(), name
 		}
 	}
 	return n.values, name
+}
+
+// unlessNever is nil for a place where nothing may stand.
+func (n *node) unlessNever() *node {
+	if n.never {
+		return nil
+	}
+	return n
 }
 
 // element is the place of the i-th element of a list; nil: there is none.
@@ -418,10 +422,8 @@ func (n *node) element(i int) *node {
 		return n
 	case n.items == nil:
 		return free()
-	case n.items.never:
-		return nil
 	}
-	return n.items
+	return n.items.unlessNever()
 }
 
 // isMap tells whether users choose the names of members.
