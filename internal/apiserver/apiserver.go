@@ -26,6 +26,7 @@ import (
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/service"
+	"github.com/hostler-os/hostler/internal/template/hostfacts"
 )
 
 const name = "apiserver"
@@ -106,7 +107,7 @@ func (p *program) open() (err error) {
 		Model:    p.model,
 		Services: p.services,
 		OS:       p.osData,
-		System:   p.system(),
+		System:   hostfacts.Read(p.root), // nothing of a sandbox: there the same settings always give the same files
 		BootID:   bootID,
 		Log:      p.log,
 		Now:      time.Now,

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -16,7 +15,6 @@ import (
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
-	"github.com/hostler-os/hostler/internal/template"
 )
 
 // loadModel reads the model of the image's variant.
@@ -95,20 +93,7 @@ func (p *program) rebooter() server.Rebooter {
 // osData is what templates see as "os".
 func (p *program) osData() (map[string]any, error) { return osrelease.Facts(p.root) }
 
-// Facts of the kernel that templates may ask for.
-const (
-	fipsFile   = "/proc/sys/crypto/fips_enabled"
-	bootIDFile = "/proc/sys/kernel/random/boot_id"
-)
-
-// system is what template helpers may learn of the machine: nothing in a sandbox, where the same settings always give the same files.
-func (p *program) system() template.System {
-	if !p.root.IsHost() {
-		return template.System{}
-	}
-	fips, _ := os.ReadFile(fipsFile) // a kernel without it is not in FIPS mode
-	return template.System{CPUs: runtime.NumCPU(), FIPS: strings.TrimSpace(string(fips)) == "1"}
-}
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
 
 // readBootID tells this boot from others; without it pending transactions just stay.
 func readBootID() string {

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -17,7 +18,7 @@ func tomlEncode(inv *invocation) (string, error) {
 func writeTOML(b *strings.Builder, value any) error {
 	switch value := value.(type) {
 	case nil:
-		return fmt.Errorf("TOML has no null")
+		return errors.New("TOML has no null")
 	case string:
 		b.WriteString(quoteTOML(value))
 	case []any:
@@ -25,8 +26,19 @@ func writeTOML(b *strings.Builder, value any) error {
 	case map[string]any:
 		return writeTOMLTable(b, value)
 	default:
-		b.WriteString(printed(value))
+		return writeTOMLScalar(b, value)
 	}
+	return nil
+}
+
+// writeTOMLScalar writes booleans and numbers; TOML's integers have 64 bits.
+func writeTOMLScalar(b *strings.Builder, value any) error {
+	if n, ok := asNumber(value); ok && isInteger(n) {
+		if _, err := n.Int64(); err != nil {
+			return errors.New("TOML's integers have 64 bits")
+		}
+	}
+	b.WriteString(printed(value))
 	return nil
 }
 

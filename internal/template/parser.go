@@ -17,6 +17,7 @@ type parser struct {
 	current  *program // what elements are added to
 	trimAll  bool     // the last tag ended in ~
 	trimLine bool     // the last tag stood alone on its line
+	noDashes bool     // no --}} comes any more, so comments end at }}
 }
 
 // frame is an open block.
@@ -155,8 +156,9 @@ func (p *parser) parseComment() bool {
 		return false
 	}
 	end := -1
-	if p.acceptSpaced("--") {
+	if p.acceptSpaced("--") && !p.noDashes {
 		end = strings.Index(p.rest(), "--}}")
+		p.noDashes = end < 0
 	}
 	if end >= 0 {
 		p.pos += end + len("--}}")
@@ -226,19 +228,29 @@ func (p *parser) parseTriple(start int, tilde bool) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case inside && p.ahead("}}}"):
+		return p.addMustache(c, start, tilde, "}}}", true)
+	case p.ahead("}", "}}"):
+		p.acceptSpaced("}")
+		return p.addMustache(c, start, tilde, "}}", true)
+	}
+	return p.errorFrom(start, "expected }}}, found %s", p.describeNext())
+}
+
+// ahead tells whether the tokens come next, perhaps with ~ before the last.
+func (p *parser) ahead(tokens ...string) bool {
 	before := p.pos
-	if inside {
-		p.acceptSpaced("~")
-		if closes := p.acceptSpaced("}}}"); closes {
-			p.pos = before
-			return p.addMustache(c, start, tilde, "}}}", true)
+	defer func() { p.pos = before }()
+	for i, token := range tokens {
+		if i == len(tokens)-1 {
+			p.acceptSpaced("~")
 		}
-		p.pos = before
+		if !p.acceptSpaced(token) {
+			return false
+		}
 	}
-	if !p.acceptSpaced("}") {
-		return p.errorFrom(start, "expected }}}, found %s", p.describeNext())
-	}
-	return p.addMustache(c, start, tilde, "}}", true)
+	return true
 }
 
 // parseRaw reads a raw block, whose text is not looked at for tags.

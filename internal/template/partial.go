@@ -7,7 +7,8 @@ const partialBlock = "@partial-block"
 
 // partial prints a partial: one defined before, or else the body of the call,
 // or else nothing. The partial sees what the call sees, or only its first
-// argument, and the hash arguments on top. What it defines stays inside.
+// argument, and the hash arguments on top. What it defines is gone after it;
+// what the body of the call defines stays.
 func (r *renderer) partial(n *partial) error {
 	if err := r.enter(n.span); err != nil {
 		return err
@@ -21,7 +22,7 @@ func (r *renderer) partial(n *partial) error {
 	if err != nil {
 		return err
 	}
-	if err := r.defineInside(n.body); err != nil {
+	if err := r.define(n.body); err != nil {
 		return err
 	}
 	body := r.findPartial(name)
@@ -100,8 +101,8 @@ func (r *renderer) findPartial(name string) *program {
 	return nil
 }
 
-// defineInside carries out the definitions in the body of a partial's call, for that partial.
-func (r *renderer) defineInside(body *program) error {
+// define carries out the definitions in the body of a partial's call.
+func (r *renderer) define(body *program) error {
 	if body == nil {
 		return nil
 	}
