@@ -218,6 +218,9 @@ func (s *Server) listChanges(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.awaitReady(r); err != nil {
+		return err
+	}
 	changes, err := s.Engine.Changes(before, limit)
 	if err != nil {
 		return err
@@ -233,7 +236,7 @@ func (s *Server) getChange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	change, err := s.change(chi.URLParam(r, "id"))
+	change, err := s.change(r, chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
@@ -243,8 +246,12 @@ func (s *Server) getChange(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, change)
 }
 
-// change finds the change that a request names.
-func (s *Server) change(text string) (*api.Change, error) {
+// change finds the change that a request names. It waits for recovery, before
+// which a change that a crash interrupted would look as if it were under way.
+func (s *Server) change(r *http.Request, text string) (*api.Change, error) {
+	if err := s.awaitReady(r); err != nil {
+		return nil, err
+	}
 	id, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return nil, noChange(text)
@@ -257,7 +264,7 @@ func (s *Server) change(text string) (*api.Change, error) {
 }
 
 func (s *Server) confirm(w http.ResponseWriter, r *http.Request) error {
-	change, err := s.change(chi.URLParam(r, "id"))
+	change, err := s.change(r, chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
@@ -273,7 +280,7 @@ func (s *Server) undo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	change, err := s.change(chi.URLParam(r, "id"))
+	change, err := s.change(r, chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}

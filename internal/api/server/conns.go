@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -10,9 +11,10 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 )
 
-// phase is what a connection is doing. A connection beyond the limit makes
-// room for itself by closing the one that has been longest in the first phase
-// of this order in which there is any; one that is busy is never closed.
+// phase is what a connection is doing. A connection beyond the limit makes room
+// for itself by closing another: one of the user who has the most, of these one
+// in the first phase of this order, of these the one that has been in it for
+// longest. One that is busy is never closed.
 type phase uint8
 
 const (
@@ -42,11 +44,12 @@ type connTable struct {
 
 	mu      sync.Mutex
 	conns   map[net.Conn]*conn
+	held    map[uint32]int // connections by uid
 	evicted uint64
 }
 
 func newConnTable(limit int) *connTable {
-	return &connTable{max: limit, conns: make(map[net.Conn]*conn)}
+	return &connTable{max: limit, conns: make(map[net.Conn]*conn), held: make(map[uint32]int)}
 }
 
 // add takes in a new connection, at the expense of the one that is least worth
@@ -60,25 +63,39 @@ func (t *connTable) add(c *conn) bool {
 			return false
 		}
 		t.evicted++
-		delete(t.conns, victim.raw)
+		t.remove(victim)
 		victim.raw.Close()
 	}
 	c.table, c.since = t, time.Now()
 	t.conns[c.raw] = c
+	t.held[c.identity.UID]++
 	return true
+}
+
+func (t *connTable) remove(c *conn) {
+	delete(t.conns, c.raw)
+	if t.held[c.identity.UID]--; t.held[c.identity.UID] == 0 {
+		delete(t.held, c.identity.UID)
+	}
 }
 
 func (t *connTable) victim() *conn {
 	var victim *conn
 	for _, c := range t.conns {
-		switch {
-		case c.phase == busy:
-		case victim == nil, c.phase < victim.phase,
-			c.phase == victim.phase && c.since.Before(victim.since):
+		if c.phase != busy && (victim == nil || t.before(c, victim)) {
 			victim = c
 		}
 	}
 	return victim
+}
+
+// before tells whether a is to go rather than b.
+func (t *connTable) before(a, b *conn) bool {
+	return cmp.Or(
+		cmp.Compare(t.held[b.identity.UID], t.held[a.identity.UID]),
+		cmp.Compare(a.phase, b.phase),
+		a.since.Compare(b.since),
+	) < 0
 }
 
 // track follows the states that net/http reports.
@@ -93,7 +110,7 @@ func (t *connTable) track(raw net.Conn, state http.ConnState) {
 	case state == http.StateActive:
 		c.phase, c.since = busy, time.Now()
 	case state == http.StateClosed, state == http.StateHijacked:
-		delete(t.conns, raw)
+		t.remove(c)
 	}
 }
 

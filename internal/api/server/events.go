@@ -64,7 +64,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	watch := s.Engine.Watch(ctx) // before the present state is read: nothing may fall in between
 	var present *api.Change
 	if id > 0 {
-		if present, err = s.change(fmt.Sprint(id)); err != nil {
+		if present, err = s.change(r, fmt.Sprint(id)); err != nil {
 			return err
 		}
 	}

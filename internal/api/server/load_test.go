@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
 )
 
 // TestCrowd lets 2,000 idle and 500 slow peers hold on to whatever they get,
@@ -16,19 +19,19 @@ import (
 // still be answered within a second, each time on a new connection.
 func TestCrowd(t *testing.T) {
 	w := newWorld(t)
-	done := make(chan struct{})
+	ctx, leave := context.WithCancel(t.Context())
 	var crowd sync.WaitGroup
 	defer crowd.Wait()
-	defer close(done)
+	defer leave()
 	for range 2000 {
-		crowd.Go(func() { w.linger(done, "") })
+		crowd.Go(func() { w.linger(ctx, "") })
 	}
 	for i := range 500 {
 		head := "GET /settings HTTP/1.1\r\nHost: x\r\nX-Slow: "
 		if i%2 == 0 {
 			head = "PATCH /settings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 		}
-		crowd.Go(func() { w.linger(done, head) })
+		crowd.Go(func() { w.linger(ctx, head) })
 	}
 	await(t, "a full table", func() bool {
 		counts, evicted := w.conns.count()
@@ -49,43 +52,33 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// linger connects, sends a beginning, then a letter every now and then, and begins again when it is closed.
-func (w *world) linger(done <-chan struct{}, head string) {
-	for {
-		c, err := net.Dial("unix", w.socket)
-		if err == nil {
-			_, err = io.WriteString(c, head)
-		}
-		for err == nil {
-			select {
-			case <-done:
-				c.Close()
-				return
-			case <-time.After(200 * time.Millisecond):
-			}
-			if head != "" {
-				_, err = io.WriteString(c, "x")
-			} else {
-				_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
-				if _, err = c.Read(make([]byte, 1)); isTimeout(err) {
-					err = nil
-				}
-			}
-		}
-		if c != nil {
-			c.Close()
-		}
+// linger connects, sends a beginning, then a letter every second, and comes back two seconds after it was closed.
+func (w *world) linger(ctx context.Context, head string) {
+	for ctx.Err() == nil {
+		w.hold(ctx, head)
 		select {
-		case <-done:
-			return
-		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		case <-time.After(2 * time.Second):
 		}
 	}
 }
 
-func isTimeout(err error) bool {
-	e, ok := err.(net.Error)
-	return ok && e.Timeout()
+// hold keeps one connection until the server closes it or ctx ends.
+func (w *world) hold(ctx context.Context, head string) {
+	c, err := net.Dial("unix", w.socket)
+	if err != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	defer c.Close()
+	_, err = io.WriteString(c, head)
+	if head == "" {
+		_, _ = c.Read(make([]byte, 1))
+	}
+	for err == nil && ctx.Err() == nil {
+		time.Sleep(time.Second)
+		_, err = io.WriteString(c, "x")
+	}
 }
 
 func await(t *testing.T, what string, ok func() bool) {
@@ -126,6 +119,19 @@ func TestVictims(t *testing.T) {
 	}
 	if len(table.conns) != 3 || table.conns[busyOne.raw] == nil {
 		t.Errorf("table: %v", table.conns)
+	}
+}
+
+// TestGreedyUsersLoseFirst: however long somebody else's only connection has been idle.
+func TestGreedyUsersLoseFirst(t *testing.T) {
+	table := newConnTable(3)
+	for i, uid := range []uint32{1, 2, 2} {
+		c := &conn{raw: pipe(t), identity: api.Identity{Caller: api.Caller{UID: uid}}}
+		table.add(c)
+		c.since = time.Now().Add(time.Duration(i-10) * time.Minute)
+	}
+	if got := table.victim(); got.identity.UID != 2 {
+		t.Errorf("uid %d loses its only connection", got.identity.UID)
 	}
 }
 

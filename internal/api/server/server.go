@@ -201,8 +201,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request, rt *route) error
 	return rt.handle(s, w, r)
 }
 
-// Ready lets writes through. Until then they wait while reads are answered: a
-// change that is being recovered may restart services that read settings.
+// Ready lets writes and questions about changes through. Until then they wait
+// while other reads are answered: a change that is being recovered may restart
+// services that read settings.
 func (s *Server) Ready() { close(s.ready) }
 
 func (s *Server) awaitReady(r *http.Request) error {
