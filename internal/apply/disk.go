@@ -26,8 +26,6 @@ const (
 
 	// usersLimit is the largest size of the files that name users and groups.
 	usersLimit = 4 << 20
-
-	defaultMode = 0o644
 )
 
 // content is a file, or its absence.
@@ -127,11 +125,8 @@ func (d disk) sameAttributes(a, b content) bool {
 	return a.Mode == b.Mode && (!d.chown || a.UID == b.UID && a.GID == b.GID)
 }
 
-// parseMode reads octal digits; none stand for 0644.
+// parseMode reads octal digits.
 func parseMode(digits string) (fs.FileMode, error) {
-	if digits == "" {
-		return defaultMode, nil
-	}
 	n, err := strconv.ParseUint(digits, 8, 32)
 	if err != nil || n > 0o7777 {
 		return 0, fmt.Errorf("mode '%s' is not octal digits up to 7777", digits)

@@ -27,7 +27,8 @@ func (l *loader) takeTables() {
 		var f ConfigurationFile
 		at := []string{"configuration-files", name}
 		l.fields(at, table, []field{
-			{"path", &f.Path, true}, {"template-path", &f.TemplatePath, true}, {"mode", &f.Mode, false}, {"owner", &f.Owner, false},
+			{"path", &f.Path, true}, {"template-path", &f.TemplatePath, true}, {"mode", &f.Mode, false},
+			{"owner", &f.Owner, false}, {"private", &f.Private, false},
 		})
 		l.checkConfigurationFile(at, f)
 		l.model.configs[name] = f
@@ -53,7 +54,7 @@ func (l *loader) each(area string, do func(string, map[string]any)) {
 	}
 }
 
-// field is a member of a table and where its value goes: a *string or a *[]string.
+// field is a member of a table and where its value goes: a *string, a *bool or a *[]string.
 type field struct {
 	name     string
 	to       any
@@ -78,6 +79,9 @@ func (l *loader) fields(at []string, table map[string]any, fields []field) {
 		case *string:
 			*to, ok = v.(string)
 			ok = ok && !strings.ContainsAny(*to, "\n\r")
+		case *bool:
+			*to, ok = v.(bool)
+			want = "true or false"
 		case *[]string:
 			*to, ok = stringList(v)
 			want = "a list of strings"
@@ -102,6 +106,9 @@ func (l *loader) checkConfigurationFile(at []string, f ConfigurationFile) {
 	if f.Mode != "" {
 		if mode, err := strconv.ParseUint(f.Mode, 8, 32); err != nil || mode > 0o7777 {
 			l.problemAt(append(slices.Clone(at), "mode"), "it must be octal digits, such as 0644")
+		}
+		if f.Private {
+			l.problemAt(append(slices.Clone(at), "private"), "it says the same as mode; give one of them")
 		}
 	}
 }

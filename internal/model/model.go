@@ -51,13 +51,28 @@ type Service struct {
 	RestartCommands    []string `json:"restart-commands" toml:"restart-commands"`
 }
 
-// ConfigurationFile is a file that is rendered. Mode is octal digits; Owner is
-// "user:group" or numbers, beyond the reference.
+// ConfigurationFile is a file that is rendered. Mode is octal digits. Beyond
+// the reference: Owner is "user:group" or numbers, and Private keeps a file
+// without a mode from everyone but its owner. The API does not show Private,
+// as the reference's clients refuse members they do not know.
 type ConfigurationFile struct {
 	Path         string `json:"path" toml:"path"`
 	TemplatePath string `json:"template-path" toml:"template-path"`
 	Mode         string `json:"mode,omitempty" toml:"mode"`
 	Owner        string `json:"owner,omitempty" toml:"owner"`
+	Private      bool   `json:"-" toml:"private"`
+}
+
+// Permissions are the octal digits that the file gets: its mode, or 0600 for a
+// private file and 0644 for any other.
+func (f ConfigurationFile) Permissions() string {
+	switch {
+	case f.Mode != "":
+		return f.Mode
+	case f.Private:
+		return "0600"
+	}
+	return "0644"
 }
 
 // Variant is the name of the variant.
