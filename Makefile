@@ -53,7 +53,7 @@ lint: ## formatting, vet, staticcheck, go.mod, and the repository's own rules
 	$(GO) test ./test/repo
 
 integration: build ## what needs root and a real systemd, in throw-away containers
-	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/...
+	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill
 
 bench: build ## the budgets of docs/ARCHITECTURE.md as ratios; SHORT=1 for a minute's worth
 	$(GO) run ./test/bench $(if $(SHORT),-short)
