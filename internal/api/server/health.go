@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/datastore"
 )
 
 // Bounds of what health looks at.
@@ -39,10 +40,22 @@ func (s *Server) Health() (api.Health, error) {
 }
 
 func (s *Server) judgeStore(h *api.Health) {
+	if r := s.Store.Recovered(); r != nil {
+		h.Problems = append(h.Problems, fmt.Sprintf(
+			"the datastore was found damaged at %s and restored from %s: check the settings; see docs/operations.md",
+			r.Time.Format(time.RFC3339), restoredFrom[r.Source]))
+	}
 	for _, u := range s.Store.Unfit() {
 		h.Problems = append(h.Problems, fmt.Sprintf(
 			"the %s value of %s does not fit the model of %s and is not used; set or unset it", u.Layer, u.Key, h.Variant))
 	}
+}
+
+// restoredFrom words the sources of a restored datastore.
+var restoredFrom = map[datastore.Source]string{
+	datastore.SourceFile: "the last whole commit in it",
+	datastore.SourceCopy: "its last good copy",
+	datastore.SourceNone: "nothing, so that all settings but the defaults are lost",
 }
 
 // judgeChanges sorts what is under way from what went wrong. A failure counts
