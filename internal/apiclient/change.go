@@ -233,21 +233,22 @@ func failedTasks(c *api.Change, undoing bool) []api.Task {
 	return failed
 }
 
+// taskText is a failed task on one line; an error that says what it is about needs no summary.
 func taskText(t api.Task) string {
-	if t.Error == "" || strings.Contains(t.Summary, t.Error) {
+	switch {
+	case t.Error == "":
 		return t.Summary
+	case strings.Contains(t.Error, ":"):
+		return t.Error
 	}
 	return t.Summary + ": " + t.Error
 }
 
 // failure says what failed first, with the end of what the command printed.
 func failure(c *api.Change) string {
-	for _, t := range failedTasks(c, false) {
-		text := t.Error
-		if !strings.Contains(text, ":") { // it does not say what it is about
-			text = taskText(t)
-		}
-		return text + quoted(t.Output, text)
+	if tasks := failedTasks(c, false); len(tasks) > 0 {
+		text := taskText(tasks[0])
+		return text + quoted(tasks[0].Output, text)
 	}
 	switch {
 	case c.Error != nil:

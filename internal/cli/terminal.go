@@ -21,7 +21,7 @@ func IsTerminal(stream any) bool {
 type Progress struct {
 	w     io.Writer
 	width int
-	shown bool
+	shown string
 }
 
 // NewProgress returns a Progress on w if that is a terminal.
@@ -42,14 +42,17 @@ func (p *Progress) Show(text string) {
 	if p.w == nil {
 		return
 	}
-	p.shown = true
-	fmt.Fprintf(p.w, "\r\x1b[K%s", clip(OneLine(text), p.width-1))
+	if text = clip(OneLine(text), p.width-1); text == p.shown {
+		return
+	}
+	p.shown = text
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 }
 
 // Clear removes the line, so that something else can be printed.
 func (p *Progress) Clear() {
-	if p.shown {
-		p.shown = false
+	if p.shown != "" {
+		p.shown = ""
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }
