@@ -104,3 +104,13 @@ func TestReboot(t *testing.T) {
 		t.Errorf("after the reboot: %s", got)
 	}
 }
+
+func TestUnitsAreSound(t *testing.T) {
+	h := newHost(t)
+	if r := h.Run("systemd-analyze", "verify", "apiserver.socket", "apiserver.service"); r.Code != 0 || strings.Contains(r.Stderr, "apiserver") {
+		t.Errorf("systemd-analyze verify: %v", r)
+	}
+	if failed := h.Must("systemctl", "--failed", "--no-legend", "--plain"); failed != "" {
+		t.Errorf("units that failed at boot: %s", failed)
+	}
+}
