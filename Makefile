@@ -29,7 +29,7 @@ BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' $(GOFLAGS)
 FUZZTIME ?= 10s
 SHORT    ?=
 
-.PHONY: help build demo test lint integration bench fuzz cover install clean
+.PHONY: help build demo test lint generate integration bench fuzz cover install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -51,6 +51,9 @@ lint: ## formatting, vet, staticcheck, go.mod, and the repository's own rules
 	$(GO) tool staticcheck -tags integration ./test/...
 	$(GO) mod tidy -diff
 	$(GO) test ./test/repo
+
+generate: ## what is written from the models: docs/settings.md
+	$(GO) generate ./...
 
 integration: build ## what needs root and a real systemd, in throw-away containers
 	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill

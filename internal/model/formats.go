@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/Masterminds/semver/v3"
 	"github.com/nlnwa/whatwg-url/url"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -148,11 +147,25 @@ func checkVersion(s string) error {
 	if s == "latest" {
 		return nil
 	}
-	if _, err := semver.StrictNewVersion(strings.TrimPrefix(s, "v")); err != nil {
-		return errors.New("it is neither latest nor MAJOR.MINOR.PATCH")
+	wrong := errors.New("it is neither latest nor MAJOR.MINOR.PATCH")
+	parts := semanticVersion.FindStringSubmatch(strings.TrimPrefix(s, "v"))
+	if parts == nil {
+		return wrong
+	}
+	for _, number := range parts[1:4] {
+		if _, err := strconv.ParseUint(number, 10, 64); err != nil {
+			return wrong
+		}
 	}
 	return nil
 }
+
+// semanticVersion is the grammar of semver.org. The library that compares
+// versions refuses long ones, which the reference stores.
+var semanticVersion = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
+	`(-` + preRelease + `(\.` + preRelease + `)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+
+const preRelease = `(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)`
 
 func checkIP(s string) error {
 	if addr, err := netip.ParseAddr(s); err != nil || addr.Zone() != "" {
