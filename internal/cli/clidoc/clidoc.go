@@ -39,7 +39,7 @@ func description(c *cobra.Command) string {
 	if c.Long != "" {
 		return c.Long
 	}
-	return c.Short + "."
+	return strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
 }
 
 // option is one flag as it is documented.
