@@ -1,8 +1,8 @@
 package template
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -191,10 +191,7 @@ func compare(holds func(a, b any) bool) func(*invocation) (any, error) {
 	return func(inv *invocation) (any, error) {
 		a, errA := inv.present(0)
 		b, errB := inv.present(1)
-		if err := errors.Join(errA, errB); err != nil {
-			return nil, firstOf(errA, errB)
-		}
-		return holds(a, b), nil
+		return holds(a, b), cmp.Or(errA, errB)
 	}
 }
 
@@ -203,18 +200,8 @@ func order(holds func(a, b int64) bool) func(*invocation) (any, error) {
 	return func(inv *invocation) (any, error) {
 		a, errA := inv.integer(0)
 		b, errB := inv.integer(1)
-		if err := firstOf(errA, errB); err != nil {
-			return nil, err
-		}
-		return holds(a, b), nil
+		return holds(a, b), cmp.Or(errA, errB)
 	}
-}
-
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // integer returns argument i, which has to be an integer.

@@ -1,8 +1,8 @@
 package template
 
 import (
+	"cmp"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -116,8 +116,8 @@ func joinMap(inv *invocation) (string, error) {
 	between, errBetween := inv.text(0)
 	separator, errSeparator := inv.text(1)
 	mode, errMode := inv.text(2)
-	if err := errors.Join(errBetween, errSeparator, errMode); err != nil {
-		return "", firstOf(firstOf(errBetween, errSeparator), errMode)
+	if err := cmp.Or(errBetween, errSeparator, errMode); err != nil {
+		return "", err
 	}
 	if mode != "fail-if-missing" && mode != "no-fail-if-missing" {
 		return "", fmt.Errorf("%s: expected fail-if-missing or no-fail-if-missing", inv.describe(2))

@@ -126,14 +126,16 @@ func (r *renderer) mustache(m *mustache) error {
 	return r.printValue(value.value, m.span, m.unescaped)
 }
 
-// mustacheValue returns what a name without arguments means: a value, and the name that a helper might have.
+// mustacheValue returns what a name without arguments means: the name of a
+// helper if there is one of that name, or else a value.
 func (r *renderer) mustacheValue(m *mustache) (argument, string, error) {
 	if m.name.kind != exprSub {
-		value, err := r.path(&m.name.path, m.span)
-		if _, ok := r.t.helpers[m.name.path.raw]; ok {
-			err = nil
+		name := m.name.path.raw
+		if _, ok := r.t.helpers[name]; ok {
+			return argument{}, name, nil
 		}
-		return value, m.name.path.raw, err
+		value, err := r.path(&m.name.path, m.span)
+		return value, name, err
 	}
 	value, err := r.eval(&m.name, m.span)
 	if err != nil {

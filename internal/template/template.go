@@ -95,7 +95,7 @@ func compile(src source, front frontMatter) (*Template, error) {
 // Requires lists the extensions that the template may see, ordered by name; nil for a legacy template, which sees all.
 func (t *Template) Requires() []Requirement { return slices.Clone(t.requires) }
 
-// EscapeMode tells how `{{x}}` is escaped.
+// EscapeMode tells how `{{x}}` is escaped, and thereby what format the file has.
 func (t *Template) EscapeMode() Escape { return t.escape }
 
 // Render renders the whole text. On error, which is always of type *Error, it returns nothing.
