@@ -27,8 +27,11 @@ func (l *loader) takeTables() {
 		var f ConfigurationFile
 		at := []string{"configuration-files", name}
 		l.fields(at, table, []field{
-			{"path", &f.Path, true}, {"template-path", &f.TemplatePath, true}, {"mode", &f.Mode, false},
-			{"owner", &f.Owner, false}, {"private", &f.Private, false},
+			{"path", &f.Path, true},
+			{"template-path", &f.TemplatePath, true},
+			{"mode", &f.Mode, false},
+			{"owner", &f.Owner, false},
+			{"private", &f.Private, false},
 		})
 		l.checkConfigurationFile(at, f)
 		l.model.configs[name] = f
