@@ -56,7 +56,7 @@ generate: ## what is written from the models: docs/settings.md
 	$(GO) generate ./...
 
 integration: build ## what needs root and a real systemd, in throw-away containers
-	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill
+	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss
 
 bench: build ## the budgets of docs/ARCHITECTURE.md as ratios; SHORT=1 for a minute's worth
 	$(GO) run ./test/bench $(if $(SHORT),-short)

@@ -2,7 +2,6 @@ package datastore
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -11,33 +10,32 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 )
 
-// keepCopy renews the last good copy some time after each commit, until the
-// store is closed: then at once, if it is due.
+// keepCopy renews the last good copy some time after a commit, and, if it is
+// due, when the store is closed.
 func (s *Store) keepCopy() {
 	for {
 		select {
 		case <-s.copyDue:
+			s.wantCopy() // until it is taken, together with later commits
 		case <-s.stop:
-			s.copyIfDue()
+			s.renewCopy()
 			return
 		}
 		select {
-		case <-time.After(s.copyAfter):
+		case <-time.After(s.opts.CopyAfter):
+			s.renewCopy()
 		case <-s.stop:
 		}
-		s.renewCopy()
 	}
 }
 
-func (s *Store) copyIfDue() {
+// renewCopy takes a copy if one is due.
+func (s *Store) renewCopy() {
 	select {
 	case <-s.copyDue:
-		s.renewCopy()
 	default:
+		return
 	}
-}
-
-func (s *Store) renewCopy() {
 	if err := s.takeCopy(); err != nil {
 		s.opts.Log.Error("renew last good copy of datastore", "path", s.path+suffixCopy, "err", err)
 	}
@@ -45,6 +43,9 @@ func (s *Store) renewCopy() {
 
 // wantCopy notes that the file has changed since the last copy.
 func (s *Store) wantCopy() {
+	if s.opts.CopyAfter < 0 {
+		return
+	}
 	select {
 	case s.copyDue <- struct{}{}:
 	default:
@@ -58,18 +59,15 @@ func (s *Store) takeCopy() error {
 	if err != nil {
 		return err
 	}
-	fresh := s.path + suffixNewCopy
-	err = durable.WriteTo(s.opts.FS, fresh, attributes(), func(w io.Writer) error {
+	defer btx.Rollback()
+	fill := func(w io.Writer) error {
 		_, err := btx.WriteTo(w)
 		return err
+	}
+	return durable.WriteChecked(s.opts.FS, s.path+suffixCopy, attributes(), fill, func(temp string) error {
+		_, damage, err := verify(temp, s.opts)
+		return errors.Join(damage, err)
 	})
-	if err := errors.Join(err, btx.Rollback()); err != nil {
-		return err
-	}
-	if _, damage, err := verify(fresh, s.opts); damage != nil || err != nil {
-		return fmt.Errorf("verify the copy: %w", errors.Join(damage, err, durable.Remove(s.opts.FS, fresh)))
-	}
-	return durable.Rename(s.opts.FS, fresh, s.path+suffixCopy)
 }
 
 // beginCopy begins to read what is committed. No commit may be under way,
@@ -77,8 +75,8 @@ func (s *Store) takeCopy() error {
 func (s *Store) beginCopy() (*bbolt.Tx, error) {
 	<-s.writer
 	defer func() { s.writer <- struct{}{} }()
-	if s.db == nil {
-		return nil, ErrClosed
+	if s.failed {
+		return nil, errors.New("the last commit failed")
 	}
 	return s.db.Begin(false)
 }

@@ -40,6 +40,10 @@ type Options struct {
 	Log      *slog.Logger         // nil: none
 	Now      func() time.Time     // nil: time.Now
 	FS       durable.FS           // nil: the host's; bbolt's own writes do not go through it
+
+	// CopyAfter is how soon after a commit the last good copy is renewed; 0
+	// stands for half a minute, less for never. Close renews it at once.
+	CopyAfter time.Duration
 }
 
 // Store is the open datastore. Its methods may be called from any goroutine.
@@ -51,8 +55,9 @@ type Store struct {
 
 	// For the one who holds the token in writer.
 	writer chan struct{}
-	db     *bbolt.DB // nil after a failed commit, until heal succeeds
-	txid   uint64    // of the last commit that succeeded
+	db     *bbolt.DB
+	failed bool   // a commit, and to heal what it left
+	txid   uint64 // of the last commit that succeeded
 	closed bool
 
 	committed atomic.Pointer[state]
@@ -64,9 +69,7 @@ type Store struct {
 	copyDue    chan struct{}
 	stop       chan struct{}
 
-	// For tests.
-	commit    func(*bbolt.Tx) error
-	copyAfter time.Duration
+	commit func(*bbolt.Tx) error // another one only in tests
 }
 
 // state is all that is in memory of one commit. It is immutable.
@@ -100,6 +103,11 @@ func (s *Store) Close() error {
 	s.background.Wait()
 	<-s.writer // the token stays taken, but for those who find the store closed
 	defer func() { s.writer <- struct{}{} }()
+	if s.failed {
+		if err := s.heal(); err != nil {
+			s.opts.Log.Error("datastore may show a commit that failed when it is opened again", "path", s.path, "err", err)
+		}
+	}
 	if err := errors.Join(s.closeFile(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close datastore: %w", err)
 	}

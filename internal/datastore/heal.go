@@ -29,12 +29,11 @@ func guarded(fn func() error) (err error) {
 // after a failed fsync no later one would say so.
 //
 // So the other meta page, which is on disk, is written over it and synced, and
-// the file is verified and opened again. If that fails as well, the store goes
-// on serving reads from memory and heals before the next update.
+// the file is verified and opened again. As long as that fails, reads go on
+// from memory and from the reader's transaction, whose pages nobody overwrites;
+// each further update tries again before it begins.
 func (s *Store) heal() error {
-	if err := s.closeFile(); err != nil {
-		s.opts.Log.Error("close datastore after a failed commit", "path", s.path, "err", err)
-	}
+	s.failed = true
 	if err := revert(s.path, s.txid); err != nil {
 		return fmt.Errorf("revert failed commit: %w", err)
 	}
@@ -45,9 +44,13 @@ func (s *Store) heal() error {
 	if c.meta.Txid != s.txid {
 		return fmt.Errorf("revert failed commit: transaction is %d, not %d", c.meta.Txid, s.txid)
 	}
+	if err := s.closeFile(); err != nil {
+		s.opts.Log.Error("close datastore after a failed commit", "path", s.path, "err", err)
+	}
 	if err := s.openFile(s.txid); err != nil {
 		return fmt.Errorf("open datastore again: %w", err)
 	}
+	s.failed = false
 	return s.show(s.committed.Load())
 }
 
@@ -86,7 +89,7 @@ func revertFile(f *os.File, txid uint64) error {
 
 // beginWrite begins bbolt's transaction for an update.
 func (s *Store) beginWrite() (btx *bbolt.Tx, err error) {
-	if s.db == nil {
+	if s.failed {
 		if err := s.heal(); err != nil {
 			return nil, err
 		}

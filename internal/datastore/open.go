@@ -41,7 +41,7 @@ func Open(path string, opts Options) (*Store, error) {
 	s := &Store{
 		path: path, opts: opts.filled(),
 		writer: make(chan struct{}, 1), copyDue: make(chan struct{}, 1), stop: make(chan struct{}),
-		commit: (*bbolt.Tx).Commit, copyAfter: copyAfter,
+		commit: (*bbolt.Tx).Commit,
 	}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("open datastore %s: %w", path, err)
@@ -66,6 +66,9 @@ func (o Options) filled() Options {
 	}
 	if o.FS == nil {
 		o.FS = durable.OS{}
+	}
+	if o.CopyAfter == 0 {
+		o.CopyAfter = copyAfter
 	}
 	return o
 }
@@ -106,7 +109,7 @@ func acquire(path string, wait time.Duration) (*os.File, error) {
 }
 
 func (s *Store) openLocked() error {
-	for _, suffix := range []string{"", suffixCopy, suffixNewCopy} {
+	for _, suffix := range []string{"", suffixCopy} {
 		if err := durable.Clean(s.opts.FS, s.path+suffix); err != nil {
 			return err
 		}

@@ -43,11 +43,10 @@ func (s *Store) Recovered() *Recovery { return s.recovered }
 // open; NAME.copy, the last good copy; and up to keepCorrupt damaged files,
 // NAME.corrupt-TIME.
 const (
-	suffixLock    = ".lock"
-	suffixCopy    = ".copy"
-	suffixNewCopy = ".copy-new"
-	infixCorrupt  = ".corrupt-"
-	keepCorrupt   = 3
+	suffixLock   = ".lock"
+	suffixCopy   = ".copy"
+	infixCorrupt = ".corrupt-"
+	keepCorrupt  = 3
 )
 
 // attributes are those of all these files: only the server reads them.

@@ -79,6 +79,12 @@ func WriteFile(fsys FS, path string, data []byte, a Attributes) error {
 
 // WriteTo is [WriteFile] for content that fill writes bit by bit.
 func WriteTo(fsys FS, path string, a Attributes, fill func(io.Writer) error) error {
+	return WriteChecked(fsys, path, a, fill, func(string) error { return nil })
+}
+
+// WriteChecked is WriteTo for content that must pass check before path shows
+// it; check is given the temporary file's path.
+func WriteChecked(fsys FS, path string, a Attributes, fill func(io.Writer) error, check func(temp string) error) error {
 	dir := filepath.Dir(path)
 	if err := MkdirAll(fsys, dir); err != nil {
 		return err
@@ -86,6 +92,9 @@ func WriteTo(fsys FS, path string, a Attributes, fill func(io.Writer) error) err
 	temp := tempName(path)
 	if err := writeTemp(fsys, temp, a, fill); err != nil {
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, discard(fsys, temp)))
+	}
+	if err := check(temp); err != nil {
+		return fmt.Errorf("check new %s: %w", path, errors.Join(err, discard(fsys, temp)))
 	}
 	if err := fsys.Rename(temp, path); err != nil {
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, discard(fsys, temp)))

@@ -112,13 +112,11 @@ func (f *File) meta(slot uint64) (Meta, error) {
 // all these (u64 each).
 func (f *File) parseMeta(slot uint64, page []byte) (Meta, error) {
 	b, order := page[headerSize:headerSize+metaSize], binary.NativeEndian
-	hash := fnv.New64a()
-	hash.Write(b[:56])
 	m := Meta{Txid: order.Uint64(b[48:]), root: order.Uint64(b[16:]), end: order.Uint64(b[40:]), page: page}
 	switch {
 	case order.Uint32(b) != magic || order.Uint32(b[4:]) != version:
 		return m, damage(slot, "not of a bbolt file")
-	case order.Uint64(b[56:]) != hash.Sum64():
+	case order.Uint64(b[56:]) != metaSum(page):
 		return m, damage(slot, "checksum is wrong")
 	case order.Uint32(b[8:]) != PageSize:
 		return m, damage(slot, "pages of %d bytes, not %d", order.Uint32(b[8:]), PageSize)
@@ -129,6 +127,21 @@ func (f *File) parseMeta(slot uint64, page []byte) (Meta, error) {
 	}
 	return m, nil
 }
+
+func metaSum(page []byte) uint64 {
+	hash := fnv.New64a()
+	hash.Write(page[headerSize : headerSize+56])
+	return hash.Sum64()
+}
+
+// FixChecksum makes the checksum of a meta page right. It is for tests that
+// damage files on purpose.
+func FixChecksum(page []byte) {
+	binary.NativeEndian.PutUint64(page[headerSize+56:], metaSum(page))
+}
+
+// Size is how many bytes of the file the commit reaches into.
+func (m Meta) Size() int64 { return int64(m.end) * PageSize }
 
 func (f *File) readPages(into []byte, id uint64) error {
 	_, err := f.r.ReadAt(into, int64(id)*PageSize)

@@ -2,6 +2,7 @@ package durabletest
 
 import (
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -30,37 +31,48 @@ const (
 // Crashes visits every crash, before the first operation and after each, until
 // visit returns an error, which it returns. The same tree at the same mark is
 // visited once. The order is the same in each run.
-func (l Log) Crashes(visit func(Crash) error) error {
+func (l Log) Crashes(visit func(Crash) error) error { return l.CrashesAfter(0, visit) }
+
+// CrashesAfter visits only the crashes after at least first operations.
+func (l Log) CrashesAfter(first int, visit func(Crash) error) error {
 	d, err := newDisk(l.Base)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
 	var marks []string
-	seen := map[[32]byte]bool{}
+	seen := crashes{maphash.MakeSeed(), map[uint64]bool{}}
 	for i := 0; ; i++ {
-		if err := d.visit(i, marks, seen, visit); err != nil {
-			return err
+		if i >= first {
+			if err := d.visit(i, marks, seen, visit); err != nil {
+				return err
+			}
 		}
 		if i == len(l.Ops) {
 			return nil
 		}
 		if o := l.Ops[i]; o.Kind == Mark {
 			marks = append(marks[:len(marks):len(marks)], o.Mark)
-			clear(seen)
+			clear(seen.trees)
 		} else if err := d.do(o); err != nil {
 			return fmt.Errorf("replay operation %d: %w", i, err)
 		}
 	}
 }
 
-func (d *disk) visit(after int, marks []string, seen map[[32]byte]bool, visit func(Crash) error) error {
+// crashes are those visited since the last mark.
+type crashes struct {
+	seed  maphash.Seed
+	trees map[uint64]bool // by digest
+}
+
+func (d *disk) visit(after int, marks []string, seen crashes, visit func(Crash) error) error {
 	for _, of := range d.fates(after) {
 		tree := d.crash(of)
-		digest := tree.digest()
-		if seen[digest] {
+		digest := tree.digest(seen.seed)
+		if seen.trees[digest] {
 			continue
 		}
-		seen[digest] = true
+		seen.trees[digest] = true
 		if err := visit(Crash{after, marks, tree, d.describe(of)}); err != nil {
 			return err
 		}

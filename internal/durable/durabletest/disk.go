@@ -19,11 +19,15 @@ type disk struct {
 // inode is a file or a folder as it lies on the disk, and, for folders, as
 // programs see it.
 type inode struct {
+	content // of a file, on the disk
 	dir     bool
-	mode    fs.FileMode
-	data    []byte
 	entries map[string]*inode // on the disk
 	seen    map[string]*inode // with the changes in the cache
+}
+
+type content struct {
+	mode fs.FileMode
+	data []byte
 }
 
 // change is one operation in the cache. Exactly what kind it is says op.Kind.
@@ -45,7 +49,7 @@ func newDisk(t Tree) (*disk, error) {
 		if err != nil {
 			return nil, err
 		}
-		child := &inode{mode: t[p].Mode, data: t[p].Data}
+		child := &inode{content: content{t[p].Mode, slices.Clone(t[p].Data)}}
 		if t[p].Dir {
 			child = newFolder()
 		}
@@ -108,7 +112,7 @@ func (d *disk) rename(o Op) error {
 	c := &change{op: o, file: dir, child: dir.seen[name]}
 	switch o.Kind {
 	case Create:
-		c.child = &inode{mode: o.Mode}
+		c.child = &inode{content: content{mode: o.Mode}}
 	case Mkdir:
 		c.child = newFolder()
 	case Rename, Link:
@@ -152,7 +156,7 @@ func (d *disk) sync(o Op) error {
 		if n.dir {
 			c.applyNames(n.entries)
 		} else {
-			n.data, n.mode = c.applyContent(n.data, n.mode, whole)
+			c.applyContent(&n.content, whole)
 		}
 		return true
 	})
@@ -179,37 +183,37 @@ func (c *change) canTear() bool {
 	return c.op.Kind == Write && c.op.Offset/sector != (end-1)/sector
 }
 
-// applyContent is what a file with this content becomes.
-func (c *change) applyContent(data []byte, mode fs.FileMode, f fate) ([]byte, fs.FileMode) {
+// applyContent makes the change, in place.
+func (c *change) applyContent(to *content, f fate) {
 	switch {
 	case f == lost:
 	case c.op.Kind == Chmod:
-		mode = c.op.Mode
+		to.mode = c.op.Mode
 	case c.op.Kind == Truncate:
-		data = resize(data, c.op.Offset)
+		to.resize(c.op.Offset)
 	case c.op.Kind == Write:
-		data = c.write(data, f)
+		c.write(to, f)
 	}
-	return data, mode
 }
 
-func resize(data []byte, size int64) []byte {
-	out := make([]byte, size)
-	copy(out, data)
-	return out
+// resize cuts the data, or adds zeros.
+func (c *content) resize(size int64) {
+	have := int64(len(c.data))
+	c.data = append(c.data[:min(size, have)], make([]byte, max(0, size-have))...)
 }
 
-func (c *change) write(data []byte, f fate) []byte {
-	end := c.op.Offset + int64(len(c.op.Data))
-	first, last := c.op.Offset/sector, (end-1)/sector
-	out := resize(data, max(end, int64(len(data))))
-	for i, b := range c.op.Data {
-		at := (c.op.Offset + int64(i)) / sector
-		if f.keeps(at, first, last) {
-			out[c.op.Offset+int64(i)] = b
+// write writes sector by sector.
+func (c *change) write(to *content, f fate) {
+	begin, end := c.op.Offset, c.op.Offset+int64(len(c.op.Data))
+	if end > int64(len(to.data)) {
+		to.resize(end)
+	}
+	for at := begin; at < end; at = at/sector*sector + sector {
+		if f.keeps(at/sector, begin/sector, (end-1)/sector) {
+			stop := min(end, at/sector*sector+sector)
+			copy(to.data[at:stop], c.op.Data[at-begin:])
 		}
 	}
-	return out
 }
 
 func (f fate) keeps(at, first, last int64) bool {
@@ -243,14 +247,23 @@ func (d *disk) collect(t Tree, dir string, n *inode, of []fate) {
 			d.collect(t, p, child, of)
 			continue
 		}
-		node := Node{Mode: child.mode, Data: child.data}
-		for i, c := range d.cache {
-			if c.file == child {
-				node.Data, node.Mode = c.applyContent(node.Data, node.Mode, of[i])
-			}
-		}
-		t[p] = node
+		after := d.contentAfter(child, of)
+		t[p] = Node{Mode: after.mode, Data: after.data}
 	}
+}
+
+func (d *disk) contentAfter(n *inode, of []fate) content {
+	after, own := n.content, false
+	for i, c := range d.cache {
+		if c.file != n || of[i] == lost {
+			continue
+		}
+		if !own {
+			after.data, own = slices.Clone(after.data), true
+		}
+		c.applyContent(&after, of[i])
+	}
+	return after
 }
 
 func (d *disk) namesAfter(n *inode, of []fate) map[string]*inode {

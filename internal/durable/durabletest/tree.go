@@ -1,8 +1,8 @@
 package durabletest
 
 import (
-	"crypto/sha256"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"maps"
 	"os"
@@ -72,12 +72,13 @@ func (n Node) write(path string) error {
 }
 
 // digest identifies the tree's content.
-func (t Tree) digest() [32]byte {
-	h := sha256.New()
+func (t Tree) digest(seed maphash.Seed) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
 	for _, path := range slices.Sorted(maps.Keys(t)) {
 		n := t[path]
-		fmt.Fprintf(h, "%q %v %o %d\n", path, n.Dir, n.Mode, len(n.Data))
+		fmt.Fprintf(&h, "%q %v %o %d\n", path, n.Dir, n.Mode, len(n.Data))
 		h.Write(n.Data)
 	}
-	return [32]byte(h.Sum(nil))
+	return h.Sum64()
 }
