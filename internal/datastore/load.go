@@ -32,6 +32,11 @@ func verify(path string, opts Options) (best *commit, damage, err error) {
 		return nil, nil, err
 	}
 	defer f.Close()
+	return newestSound(pages, opts)
+}
+
+// newestSound is verify for a file whose meta pages have been read.
+func newestSound(pages *boltfile.File, opts Options) (best *commit, damage, err error) {
 	damage = pages.Damaged
 	for _, m := range pages.Metas {
 		st, err := load(pages, m, opts)
@@ -107,7 +112,7 @@ func newLoader(opts Options) *loader {
 func (l *loader) Bucket(b boltfile.Bucket) error {
 	t, ok := tableNamed(b.Name)
 	if t != tableAbout && l.format != format {
-		return fmt.Errorf("%w: %q, not %q", ErrFormat, l.format, format)
+		return errors.New("the format is not told")
 	}
 	if !ok {
 		return fmt.Errorf("table %q is not known", b.Name)
@@ -214,7 +219,9 @@ func (l *loader) pending(k, payload []byte) error {
 func (l *loader) about(name string, payload []byte) (err error) {
 	switch name {
 	case aboutFormat:
-		l.format = string(payload)
+		if l.format = string(payload); l.format != format {
+			return fmt.Errorf("%w: %q, not %q", ErrFormat, l.format, format)
+		}
 	case aboutBoot:
 		l.state.boot = string(payload)
 	case aboutChange:
