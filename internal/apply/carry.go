@@ -268,8 +268,24 @@ func (e *Engine) succeed(ctx context.Context, r *running) {
 		e.finish(ctx, r)
 		return
 	}
+	quiet := r.rec.quiet()
 	r.rec.over(api.StateDone, e.cfg.Now())
+	if quiet {
+		e.owe(r)
+		e.saveLater()
+		e.settled(r)
+		return
+	}
 	e.finish(ctx, r)
+}
+
+// quiet tells whether a change is nothing but settings and files. Once those
+// are on disk, such a change is over, whatever happens: doing it again at the
+// next start changes nothing. So its end is shown before the store has it,
+// which saves everyone the wait for one more sync; and so the next start,
+// which cannot know whether the end was shown, does not undo it.
+func (r *record) quiet() bool {
+	return len(r.Change.Plan.Restarts) == 0 && !units(formerPaths(r.Files))
 }
 
 // fail ends a change whose settings are kept although applying it failed.

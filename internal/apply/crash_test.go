@@ -146,6 +146,9 @@ func (w *world) settle(t *testing.T) error {
 			return fmt.Errorf("change %d is %s", c.ID, c.State)
 		}
 	}
+	if err := w.Close(t.Context()); err != nil { // which stores the end of a quiet change
+		return err
+	}
 	open, err := w.store.OpenChanges()
 	if err == nil && len(open) > 0 {
 		err = fmt.Errorf("%d changes are still open", len(open))
@@ -187,7 +190,7 @@ func TestPowerLossDuringUndo(t *testing.T) {
 
 // forward is what contents are once a and b are a2 and b2.
 func forward() []string {
-	return []string{"a2", "b2", "a=a2", "a=a2 b=b2", "b=b2", "b=b2"}
+	return []string{"a2", "b2", "a=a2", "a=a2 b=b2", "b=b2", "b=b2", "n0", "absent"}
 }
 
 func TestPowerLossDuringUndoOfCreation(t *testing.T) {
@@ -339,8 +342,8 @@ func TestEverySyncIsNeeded(t *testing.T) {
 	t.Logf("%d syncs", syncs)
 }
 
-// What a change of one file costs: it is committed, the file is written, its
-// end is committed, and nothing else is written or synced.
+// What a change of one file costs until it is over: it is committed and the
+// file is written, and nothing else is written or synced. Its end is stored later.
 func TestCost(t *testing.T) {
 	root := t.TempDir()
 	w := open(t, root)
@@ -359,12 +362,46 @@ func TestCost(t *testing.T) {
 		durabletest.Mark, // as it was
 		durabletest.Mark, // committed
 		durabletest.Create, durabletest.Write, durabletest.Chmod, durabletest.Sync, durabletest.Rename, durabletest.SyncDir,
-		durabletest.Mark, // over
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("got %q, want %q", kinds, want)
 	}
-	if len(seen.stores) != 3 {
-		t.Errorf("%d states of the store, want 3", len(seen.stores))
+	if c := must(t, w.do(t, set("need=n3")), api.StateDone); planned(c, "need").Edited {
+		t.Error("what the change before wrote is taken for an edit by hand")
 	}
+	w.close(t)
+	w = open(t, root)
+	if err := w.settle(t); err != nil {
+		t.Error(err)
+	}
+	if c := must(t, w.do(t, set("need=n4")), api.StateDone); planned(c, "need").Edited {
+		t.Error("what the change before wrote is taken for an edit by hand")
+	}
+}
+
+// A change that was shown as done stays, even if it could not be made any more.
+func TestPowerLossAfterQuietChange(t *testing.T) {
+	root := t.TempDir()
+	w := open(t, root)
+	must(t, w.do(t, set("need=n1")), api.StateDone)
+	c := must(t, w.do(t, set("need=n2")), api.StateDone)
+	data, err := os.ReadFile(w.root.Datastore())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.close(t)
+	if err := os.WriteFile(w.root.Datastore(), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w = open(t, root, withTemplates(broken()))
+	must(t, w.wait(t, c.ID), api.StateFailed)
+	if w.setting("need") != "n2" || w.file("/etc/need") != "need=n2" {
+		t.Errorf("need %s, file %s", w.setting("need"), w.file("/etc/need"))
+	}
+}
+
+func TestPowerLossDuringQuietChange(t *testing.T) {
+	crashes(t,
+		func(w *world) { must(t, w.do(t, set("need=n1")), api.StateDone) },
+		func(w *world) { must(t, w.do(t, set("need=n2", "none=x")), api.StateDone) })
 }

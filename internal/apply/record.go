@@ -154,8 +154,18 @@ func (r fileRecord) equal(other fileRecord) bool {
 	return r.Digest == other.Digest && r.Mode == other.Mode && r.Secret == other.Secret && slices.Equal(r.Stale, other.Stale)
 }
 
+// fileRecord is the record of a file, also one that the store has yet to get.
 func (e *Engine) fileRecord(target string) (fileRecord, error) {
 	var r fileRecord
+	var newest uint64
+	for _, run := range e.owed() {
+		if note, ok := run.written[target]; ok && run.rec.Change.ID > newest {
+			r, newest = note, run.rec.Change.ID
+		}
+	}
+	if newest > 0 {
+		return r, nil
+	}
 	data, err := e.cfg.Store.File(target)
 	if err != nil || len(data) == 0 {
 		return r, err

@@ -77,6 +77,7 @@ func (e *Engine) again(ctx context.Context, r *running) {
 	e.cfg.Log.Warn("going on with a change that was interrupted", "change", r.rec.Change.ID, "phase", string(r.rec.Phase))
 	e.clean(r.rec.Files)
 	r.rec.Change.Tasks = nil
+	r.rec.Keep = r.rec.Keep || r.rec.quiet()
 	d, err := e.draftAgain(ctx, r)
 	r.draft = d
 	switch {

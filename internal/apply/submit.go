@@ -271,8 +271,8 @@ func (e *Engine) update(ctx context.Context, by datastore.Author, fn func(*datas
 	owed := e.owed()
 	err := e.cfg.Store.Update(ctx, by, func(tx *datastore.Tx) error {
 		for _, run := range owed {
-			if err := run.persist(tx); err != nil {
-				return err
+			if err := run.persist(tx); err != nil { // no reason to refuse what is new
+				e.cfg.Log.Error("store the end of a change", "change", run.rec.Change.ID, "err", err)
 			}
 		}
 		return fn(tx)
@@ -319,7 +319,26 @@ func (e *Engine) settle(saved []*running) {
 	}
 }
 
+// saveAfter is how long the store may wait for the end of a quiet change.
+const saveAfter = 200 * time.Millisecond
+
+// saveLater stores what is owed soon, unless another update does so before.
+func (e *Engine) saveLater() {
+	time.AfterFunc(saveAfter, func() {
+		leave, err := e.enter()
+		if err != nil {
+			return // Close does it
+		}
+		defer leave()
+		if err := e.saveUnsaved(e.background); err != nil {
+			e.cfg.Log.Error("store the end of a change", "err", err)
+		}
+	})
+}
+
 func (e *Engine) saveUnsaved(ctx context.Context) error {
+	e.committing.Lock()
+	defer e.committing.Unlock()
 	if len(e.owed()) == 0 {
 		return nil
 	}

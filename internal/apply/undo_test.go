@@ -193,6 +193,7 @@ func contents(w *world) []string {
 	return []string{
 		w.setting("a"), w.setting("b"), w.file("/etc/one"), w.file("/etc/shared"),
 		w.file("/etc/deep/er/two"), w.file("/etc/systemd/system/two.service.d/x.conf"),
+		w.setting("need"), w.file("/etc/need"),
 	}
 }
 
