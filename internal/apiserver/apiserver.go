@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api/server"
@@ -154,8 +153,8 @@ func (p *program) serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- p.server.Serve(l) }()
 	tell(p.log, stateReady)
-	stopWatchdog := p.startWatchdog()
-	defer stopWatchdog()
+	defer p.startWatchdog()()
+	defer p.startResting()()
 	err := p.recover(ctx)
 	if err == nil {
 		select {
@@ -180,7 +179,6 @@ func (p *program) recover(ctx context.Context) error {
 		return fmt.Errorf("recover changes: %w", err)
 	}
 	p.server.Ready()
-	debug.FreeOSMemory() // what loading took is not needed again
 	return nil
 }
 

@@ -61,7 +61,12 @@ func newTx(s *Store, btx *bbolt.Tx, by Author) *Tx {
 	return tx
 }
 
-func (tx *Tx) state() *state { return &tx.next }
+// state is the state after the update: a copy, since a pointer into tx would
+// keep the state before it in memory, and so all states that ever were.
+func (tx *Tx) state() *state {
+	next := tx.next
+	return &next
+}
 
 // Snapshot is the state with all edits that this update has made so far.
 func (tx *Tx) Snapshot() *Snapshot { return tx.next.snap.clone() }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -58,7 +59,8 @@ type Server struct {
 	masked  maskedSettings
 	started time.Time
 
-	ready chan struct{} // closed when writes may come
+	ready    chan struct{} // closed when writes may come
+	requests atomic.Uint64
 
 	// stopping ends what waits without an end of its own: event streams and waits for changes.
 	stopping context.Context
@@ -114,6 +116,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.wg.Wait()
 	return err
 }
+
+// Requests is how many requests have come so far.
+func (s *Server) Requests() uint64 { return s.requests.Load() }
 
 // connect reads the credentials of a new connection, once for all its requests.
 func (s *Server) connect(ctx context.Context, raw net.Conn) context.Context {
@@ -171,6 +176,7 @@ func (s *Server) serve(rt *route) http.HandlerFunc {
 	meter := s.metrics.route(rt)
 	return func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		s.requests.Add(1)
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
