@@ -11,7 +11,6 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/durable"
-	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/service"
 )
 
@@ -304,6 +303,14 @@ func (r *running) applyError(err error, hint string) *api.Error {
 	return &api.Error{Code: api.CodeApplyFailed, Message: r.draft.secrets.redact(err.Error()), Hint: hint}
 }
 
+// addToError says what else went wrong. The error so far may be in use by
+// those who watch, so it is replaced.
+func (r *running) addToError(more, hint string) {
+	e := *r.rec.Change.Error
+	e.Message, e.Hint = e.Message+"; and "+more, hint
+	r.rec.Change.Error = &e
+}
+
 // remember notes what was last written, for every file whose note is not up to
 // date, and which services have not been restarted with it.
 func (r *running) remember(restarts []api.Restart) {
@@ -342,115 +349,4 @@ func (e *Engine) finish(ctx context.Context, r *running) {
 		e.owe(r)
 	}
 	e.settled(r)
-}
-
-// backward takes a change back: first the settings, durably, then the files.
-func (e *Engine) backward(ctx context.Context, r *running, cause error) {
-	r.rec.Change.Error = r.applyError(cause, "the change was undone: settings, files and services are as before")
-	if err := e.revert(ctx, r); err != nil {
-		e.cfg.Log.Error("revert the settings of a change", "change", r.rec.Change.ID, "err", err)
-		r.rec.Change.Error.Message += "; and its settings could not be reverted: " + err.Error()
-		r.rec.Change.Error.Hint = "the change was kept: make room for the datastore and undo it"
-		r.remember(nil)
-		r.rec.over(api.StateFailed, e.cfg.Now())
-		e.finish(ctx, r)
-		return
-	}
-	e.restore(ctx, r)
-}
-
-func (e *Engine) revert(ctx context.Context, r *running) error {
-	e.committing.Lock()
-	defer e.committing.Unlock()
-	edits, err := e.inverse(&r.rec, e.cfg.Store.Snapshot())
-	if err != nil {
-		return err
-	}
-	rec := r.rec
-	rec.Phase = phaseBack
-	by := datastore.Author{Caller: rec.Change.Caller, Change: rec.Change.ID, Reason: fmt.Sprintf("change %d failed", rec.Change.ID)}
-	err = e.update(context.WithoutCancel(ctx), by, func(tx *datastore.Tx) error {
-		if !empty(edits) {
-			if err := tx.Edit(edits); err != nil {
-				return err
-			}
-		}
-		return rec.put(tx)
-	})
-	if err == nil {
-		r.rec = rec
-	}
-	return err
-}
-
-// restore gives the files their former content, and has services that have
-// been touched read it.
-func (e *Engine) restore(ctx context.Context, r *running) {
-	files, reloads := e.restoreJobs(r), e.reloadJobs(r)
-	touched := slices.DeleteFunc(slices.Clone(r.rec.Change.Plan.Restarts), func(s api.Restart) bool {
-		return !r.begun[s.Service] && !r.resumed
-	})
-	if len(files) == 0 {
-		reloads = nil
-	}
-	jobs := slices.Concat(files, reloads, e.restartJobs(r, touched, len(files) > 0))
-	for i := range jobs {
-		jobs[i].kind, jobs[i].service = taskUndo, ""
-	}
-	first := len(r.rec.Change.Tasks)
-	e.addTasks(r, jobs)
-	var faults []error
-	for i, j := range jobs {
-		if i == len(files) {
-			r.filesAgree()
-		}
-		faults = append(faults, e.runJob(ctx, r, j, first+i))
-		if e.halted() {
-			return
-		}
-	}
-	e.undone(ctx, r, errors.Join(faults[:len(files)]...), errors.Join(faults...))
-}
-
-// undone ends a change that was taken back, as far as that was possible. One
-// whose files could not all be restored stays open: the next start tries again.
-func (e *Engine) undone(ctx context.Context, r *running, files, all error) {
-	if all != nil {
-		r.rec.Change.Error.Message += "; and not everything could be undone: " + r.draft.secrets.redact(all.Error())
-		r.rec.Change.Error.Hint = ""
-	}
-	former := r.rec.Files
-	r.rec.over(api.StateUndone, e.cfg.Now())
-	if files != nil {
-		r.rec.Phase, r.rec.Files = phaseBack, former
-	}
-	e.finish(ctx, r)
-}
-
-// restoreJobs puts back every file that is not as it was, the last one first.
-func (e *Engine) restoreJobs(r *running) []job {
-	var jobs []job
-	for _, f := range slices.Backward(r.rec.Files) {
-		if now, err := e.disk.read(f.Path); err == nil && e.disk.same(now, f.Content) {
-			continue
-		}
-		summary := "restore " + f.Path
-		if !f.Content.Exists {
-			summary = "remove " + f.Path
-		}
-		jobs = append(jobs, job{summary: summary, do: func(context.Context) (string, error) {
-			return "", e.disk.put(f.Path, f.Content)
-		}})
-	}
-	return jobs
-}
-
-// keys are the keys that a recorded change applies.
-func (r *record) keys() []key.Key {
-	keys := slices.Clone(r.Apply)
-	for _, k := range r.Change.Keys {
-		keys = append(keys, key.Key(k))
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
 }

@@ -62,6 +62,16 @@ type tryClock struct {
 // open tells whether the next start has something to do with the change.
 func (r *record) open() bool { return r.Phase != phaseOver }
 
+// keys are the keys that a recorded change applies.
+func (r *record) keys() []key.Key {
+	keys := slices.Clone(r.Apply)
+	for _, k := range r.Change.Keys {
+		keys = append(keys, key.Key(k))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
 func (r *record) encode() ([]byte, error) {
 	data, err := json.Marshal(r)
 	if err != nil {

@@ -40,8 +40,14 @@ func findSecrets(m *model.Model, states ...*datastore.Snapshot) secrets {
 			})
 		}
 	}
-	slices.SortFunc(s.texts, func(a, b string) int { return len(b) - len(a) })
+	s.texts = longestFirst(s.texts)
 	return s
+}
+
+// longestFirst sorts texts so that one is masked before those that it holds.
+func longestFirst(texts []string) []string {
+	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) })
+	return texts
 }
 
 // appendTexts adds all strings and numbers of a JSON value, but no names of members.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/apply"
+	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/durable/durabletest"
 	"github.com/hostler-os/hostler/internal/service"
@@ -272,5 +273,51 @@ func TestPendingIsFoldedIn(t *testing.T) {
 	w.pend(t, "y", set("c=c1").Edits.Set...)
 	if _, err := w.Submit(t.Context(), apply.Request{Transaction: "x"}); code(err) != api.CodeNothingPending {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A datastore that fails in the middle: what it holds last decides.
+func TestStoreFails(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fails bool // the command, too
+		want  api.State
+	}{
+		"at the end":      {false, api.StateDone},
+		"while it undoes": {true, api.StateFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			w := open(t, root)
+			w.commands.set(func(_ context.Context, c service.Command) (string, error) {
+				if c.Line != "systemctl restart one" {
+					return "", nil
+				}
+				if err := w.store.Close(); err != nil {
+					t.Error(err)
+				}
+				if tc.fails {
+					return "", errors.New("no luck")
+				}
+				return "", nil
+			})
+			c := must(t, w.do(t, set("a=a1")), tc.want)
+			if tc.fails && !strings.Contains(c.Error.Message, "no luck; and its settings could not be reverted: datastore is closed") {
+				t.Errorf("got %+v", c.Error)
+			}
+			if _, err := w.Submit(t.Context(), set("a=a2")); !errors.Is(err, datastore.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+			if w.setting("a") != "a1" || w.file("/etc/one") != "a=a1" {
+				t.Errorf("a %s, one %s", w.setting("a"), w.file("/etc/one"))
+			}
+			if err := w.Close(t.Context()); !errors.Is(err, datastore.ErrClosed) {
+				t.Errorf("Close: %v", err)
+			}
+			again := open(t, root)
+			must(t, again.wait(t, c.ID), api.StateDone)
+			if again.setting("a") != "a1" || again.file("/etc/one") != "a=a1" {
+				t.Errorf("a %s, one %s", again.setting("a"), again.file("/etc/one"))
+			}
+		})
 	}
 }
