@@ -242,3 +242,26 @@ func TestCrashInAChange(t *testing.T) {
 		t.Errorf("settings -got +want:\n%s", diff)
 	}
 }
+
+// TestDamagedDatastore: the server starts on what is left, and says so.
+func TestDamagedDatastore(t *testing.T) {
+	root := newRoot(t)
+	p := start(t, root)
+	p.stopped()
+	if err := os.WriteFile(root.Datastore(), []byte("no datastore at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, root)
+	response, err := again.client.Get("http://localhost/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var h api.Health
+	if err := json.NewDecoder(response.Body).Decode(&h); err != nil {
+		t.Fatal(err)
+	}
+	if h.Status != "degraded" || len(h.Problems) != 1 || !strings.Contains(h.Problems[0], "the datastore was found damaged") {
+		t.Errorf("health: %+v", h)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/model"
 )
@@ -44,7 +45,7 @@ func (e libraryError) Unwrap() error { return e.err }
 
 // explain finds what may be told to the caller.
 func explain(err error) *api.Error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, datastore.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &api.Error{Code: api.CodeUnavailable, Message: "the server is stopping", Hint: "try again in a moment"}
 	}
 	return api.AsError(err)
@@ -55,6 +56,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rt *route, err err
 	e := explain(err)
 	if e.Code == api.CodeInternal {
 		s.log.Error("request failed", "route", rt.name(), "err", err)
+		e = discreet(err, e, connOf(r).identity)
 	}
 	if rt.dialect == ours {
 		writeJSON(w, status(e.Code), e)
@@ -69,6 +71,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rt *route, err err
 		contentType = plainType
 	}
 	write(w, status(e.Code), contentType, []byte(e.Message))
+}
+
+// discreet keeps an error that nobody worded for callers from those who could
+// do nothing about it: it may name paths and addresses of the host.
+func discreet(err error, e *api.Error, id api.Identity) *api.Error {
+	if id.Role >= api.RoleAdmin || errors.As(err, new(*api.Error)) {
+		return e
+	}
+	return &api.Error{Code: api.CodeInternal, Message: "internal error", Hint: "the server's log says more"}
 }
 
 // setHeader sets a header to text that may hold anything.
