@@ -114,6 +114,17 @@ func (t *connTable) track(raw net.Conn, state http.ConnState) {
 	}
 }
 
+// closeWaiting closes the connections on which no request has come.
+func (t *connTable) closeWaiting() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.conns {
+		if c.phase == waiting {
+			c.raw.Close()
+		}
+	}
+}
+
 // count returns how many connections are in each phase, and how many were closed to make room.
 func (t *connTable) count() (counts [phases]int, evicted uint64) {
 	t.mu.Lock()

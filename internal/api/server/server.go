@@ -43,8 +43,9 @@ const defaultMaxConns = 512
 
 // Times that bound what a peer can hold on to.
 const (
-	headTime  = 10 * time.Second // for the head of a request
-	idleTime  = 60 * time.Second // between two requests
+	headTime  = 10 * time.Second       // for the head of a request
+	idleTime  = 60 * time.Second       // between two requests
+	quietTime = 200 * time.Millisecond // for a request that is under way when the server stops
 	maxHeader = 128 << 10
 )
 
@@ -109,6 +110,9 @@ func (s *Server) Serve(l net.Listener) error {
 // requests in hand finish until ctx ends; what is left then is cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
+	// net/http would wait seconds for peers that have not sent anything yet.
+	quiet := time.AfterFunc(quietTime, s.conns.closeWaiting)
+	defer quiet.Stop()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())

@@ -477,3 +477,59 @@ func TestWritesWaitForRecovery(t *testing.T) {
 		t.Errorf("the write was answered with %d", r.Status)
 	}
 }
+
+// TestStopIsQuick although somebody has connected and says nothing.
+func TestStopIsQuick(t *testing.T) {
+	w := newWorld(t)
+	c, err := net.Dial("unix", w.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w.do("GET", "/settings", "") // the other connection has been accepted before this one
+	began := time.Now()
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestKeyPairs(t *testing.T) {
+	w := newWorld(t)
+	tests := []struct {
+		name, body, want string // want is how the answer begins; empty: 204
+	}{
+		{"one", `{"request_payload": ["motd=hi"]}`, ""},
+		{"with the root", `{"request_payload": ["settings.motd=hi"]}`, ""},
+		{"typed by the model", `{"request_payload": ["motd=42", "updates.version-lock=1.10.0", "updates.seed=7"]}`, ""},
+		{"further signs", `{"request_payload": ["motd=a=b"]}`, ""},
+		{"none", `{"request_payload": []}`, ""},
+		{"further members", `{"request_payload": ["motd=hi"], "more": 1}`, ""},
+		{"no sign", `{"request_payload": ["motd"]}`, "Failed to split the string: motd"},
+		{"bad key", `{"request_payload": ["a..b=1"]}`, "Prefix 'a..b' is not a valid key: Key name 'a..b' has invalid format: empty key segment"},
+		{"no key", `{"request_payload": ["=1"]}`, "Prefix '' is not a valid key: Key name '' has invalid format: cannot be empty"},
+		{"unknown key", `{"request_payload": ["nosuch=1"]}`, "Unable to match your input to the data model.  We may not have enough type information.  Please try the --json input form.  Cause: "},
+		{"bad value", `{"request_payload": ["updates.seed=x"]}`, "Unable to match your input to the data model.  "},
+		{"a text", `{"request_payload": "motd=hi"}`, "Json deserialize error: invalid type: string for member request_payload at line 1 column"},
+		{"null", `{"request_payload": [null]}`, "Json deserialize error: invalid type: null"},
+		{"missing", `{}`, "Json deserialize error: missing field `request_payload`"},
+		{"no JSON", `{"request_payload"`, "Json deserialize error: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := w.do("PATCH", "/settings/keypair?tx=k", tt.body)
+			want := http.StatusBadRequest
+			if tt.want == "" {
+				want = http.StatusNoContent
+			}
+			if got.Status != want || !strings.HasPrefix(got.Body, tt.want) {
+				t.Errorf("got %d %s, want %d %s…", got.Status, got.Body, want, tt.want)
+			}
+			if isLibrary := strings.HasPrefix(got.Body, "Json"); isLibrary != (got.Type != "") {
+				t.Errorf("content type %q", got.Type)
+			}
+		})
+	}
+}

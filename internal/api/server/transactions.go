@@ -32,25 +32,41 @@ func (s *Server) patchKeyPairs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var form struct {
-		Payload *[]string `json:"request_payload"`
+	texts, err := payload(body)
+	if err != nil {
+		return err
 	}
-	switch err := jsonv2.Unmarshal(body, &form); {
-	case err != nil:
-		return badJSON(jsonFault(body, err))
-	case form.Payload == nil:
-		return badJSON("missing field `request_payload`")
-	}
-	for _, text := range *form.Payload {
+	for _, text := range texts {
 		if err := checkPair(text); err != nil {
 			return err
 		}
 	}
-	pairs, err := s.Model.ParsePairs(*form.Payload)
+	pairs, err := s.Model.ParsePairs(texts)
 	if err != nil {
 		return badPairs(err)
 	}
 	return s.stage(w, r, pairs)
+}
+
+// payload reads {"request_payload": [TEXT…]}; other members are ignored, as the reference ignores them.
+func payload(body []byte) ([]string, error) {
+	var form struct {
+		Payload *[]*string `json:"request_payload"`
+	}
+	switch err := jsonv2.Unmarshal(body, &form); {
+	case err != nil:
+		return nil, badJSON(jsonFault(body, err))
+	case form.Payload == nil:
+		return nil, badJSON("missing field `request_payload`")
+	}
+	var texts []string
+	for _, text := range *form.Payload {
+		if text == nil {
+			return nil, badJSON("invalid type: null, expected a string")
+		}
+		texts = append(texts, *text)
+	}
+	return texts, nil
 }
 
 // checkPair finds what is wrong with the form of key=value; the model judges the rest.
