@@ -11,13 +11,15 @@ import (
 )
 
 // backward takes a change back: first the settings, durably, then the files.
+// If the settings cannot be reverted, the files are left alone, and the next
+// start goes forward again.
 func (e *Engine) backward(ctx context.Context, r *running, cause error) {
 	r.rec.Change.Error = r.applyError(cause, "the change was undone: settings, files and services are as before")
 	if err := e.revert(ctx, r); err != nil {
 		e.cfg.Log.Error("revert the settings of a change", "change", r.rec.Change.ID, "err", err)
 		r.addToError("its settings could not be reverted: "+err.Error(), "the change was kept: see to the datastore, then undo it")
 		r.remember(nil)
-		r.rec.over(api.StateFailed, e.cfg.Now())
+		r.rec.leave(api.StateFailed, phaseForward, e.cfg.Now())
 		e.finish(ctx, r)
 		return
 	}
@@ -83,10 +85,10 @@ func (e *Engine) undone(ctx context.Context, r *running, files, all error) {
 	if all != nil {
 		r.addToError("not everything could be undone: "+r.draft.secrets.redact(all.Error()), "")
 	}
-	former := r.rec.Files
-	r.rec.over(api.StateUndone, e.cfg.Now())
 	if files != nil {
-		r.rec.Phase, r.rec.Files = phaseBack, former
+		r.rec.leave(api.StateUndone, phaseBack, e.cfg.Now())
+	} else {
+		r.rec.over(api.StateUndone, e.cfg.Now())
 	}
 	e.finish(ctx, r)
 }

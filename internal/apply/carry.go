@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,17 +76,10 @@ func (e *Engine) forward(ctx context.Context, r *running) error {
 	}
 	if failure == nil || r.rec.Keep {
 		rest := e.runJobs(ctx, r, append(reloads, restarts...), first+len(writes))
-		failure = cmpError(failure, rest)
+		failure = cmp.Or(failure, rest)
 	}
 	e.skipPending(r)
 	return failure
-}
-
-func cmpError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // runJobs runs jobs whose tasks begin at index first, until one fails; when
@@ -101,7 +95,7 @@ func (e *Engine) runJobs(ctx context.Context, r *running, jobs []job, first int)
 		if err == nil {
 			continue
 		}
-		failure = cmpError(failure, err)
+		failure = cmp.Or(failure, err)
 		if j.service != "" {
 			r.stale[j.service] = true
 		}

@@ -43,11 +43,12 @@ func (e *Engine) settled(r *running) {
 		e.publish(r.ends, nil)
 		e.forget(r.ends)
 	}
-	open, left := r.rec.open(), r.rec.remaining(e.cfg.Now())
+	phase, left := r.rec.Phase, r.rec.remaining(e.cfg.Now())
 	e.publish(r, nil)
-	if !open {
+	switch phase {
+	case phaseOver:
 		e.forget(r)
-	} else if r.rec.Try.Length > 0 {
+	case phaseTrying:
 		e.startClock(r, left)
 	}
 }

@@ -197,9 +197,16 @@ func (e *Engine) enterPhase(rec *record, r Request, d *draft) {
 	}
 }
 
+// over ends a change.
 func (r *record) over(s api.State, now time.Time) {
-	r.Phase, r.Files = phaseOver, nil
-	r.Change.State, r.Change.Finished = s, now.UTC()
+	r.leave(s, phaseOver, now)
+	r.Files = nil
+}
+
+// leave ends a change as far as anybody can see, and leaves the rest of a
+// phase to the next start.
+func (r *record) leave(s api.State, p phase, now time.Time) {
+	r.Phase, r.Change.State, r.Change.Finished = p, s, now.UTC()
 }
 
 func (d *draft) formerFiles() []formerFile {
