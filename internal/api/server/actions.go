@@ -15,7 +15,7 @@ import (
 // A Rebooter starts the reboot of the host and returns once that is accepted.
 type Rebooter func(ctx context.Context) error
 
-// RebootCommand is what reboots a host. systemd lets inhibitors hold it back.
+// rebootCommand is what reboots a host. systemd lets inhibitors hold it back.
 var rebootCommand = [...]string{"/usr/bin/systemctl", "reboot", "--check-inhibitors=yes"}
 
 // RebootLine is the same as one line, for sandboxes that only record it.

@@ -112,7 +112,7 @@ func (s *Server) getAllSettings(w http.ResponseWriter, r *http.Request, snapshot
 	return writeRaw(w, s.document(r, snapshot))
 }
 
-// model is the answer of GET /; absent areas are left out.
+// modelDocument is the answer of GET /; absent areas are left out.
 type modelDocument struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	Services json.RawMessage `json:"services,omitempty"`
