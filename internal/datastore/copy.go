@@ -3,6 +3,7 @@ package datastore
 import (
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -55,30 +56,35 @@ func (s *Store) wantCopy() {
 // takeCopy replaces the last good copy by one of the present commit, after
 // verifying it: damage of the disk must not get into the copy.
 func (s *Store) takeCopy() error {
-	btx, err := s.beginCopy()
+	btx, f, image, err := s.beginCopy()
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	defer btx.Rollback()
-	fill := func(w io.Writer) error {
-		_, err := btx.WriteTo(w)
-		return err
-	}
-	return durable.WriteChecked(s.opts.FS, s.path+suffixCopy, attributes(), fill, func(temp string) error {
+	return durable.WriteChecked(s.opts.FS, s.path+suffixCopy, attributes(), image, func(temp string) error {
 		_, damage, err := verify(temp, s.opts)
 		return errors.Join(damage, err)
 	})
 }
 
-// beginCopy begins to read what is committed. No commit may be under way,
-// since bbolt would show it before it is synced, and it may yet fail.
-func (s *Store) beginCopy() (*bbolt.Tx, error) {
+// beginCopy begins to read what is committed: btx keeps its pages from being
+// used again, image writes them. No commit may be under way at this moment, as
+// its meta page would be in the file before it is synced, and it may yet fail.
+func (s *Store) beginCopy() (btx *bbolt.Tx, f *os.File, image func(io.Writer) error, err error) {
 	<-s.writer
 	defer func() { s.writer <- struct{}{} }()
 	if s.failed {
-		return nil, errors.New("the last commit failed")
+		return nil, nil, nil, errors.New("the last commit failed")
 	}
-	return s.db.Begin(false)
+	f, pages, err := openPages(s.path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if btx, err = s.db.Begin(false); err != nil {
+		return nil, nil, nil, errors.Join(err, f.Close())
+	}
+	return btx, f, func(w io.Writer) error { return pages.Image(w, pages.Metas[0]) }, nil
 }
 
 // copyTxid is the transaction that the last good copy seems to hold; 0 if there is none.

@@ -80,6 +80,7 @@ type loader struct {
 	sum    tally
 	seen   [tableCount]bool
 	format string
+	commit uint64
 }
 
 func load(pages *boltfile.File, m boltfile.Meta, opts Options) (*state, error) {
@@ -91,6 +92,9 @@ func load(pages *boltfile.File, m boltfile.Meta, opts Options) (*state, error) {
 		if !l.seen[t] {
 			return nil, fmt.Errorf("table %s is missing", t)
 		}
+	}
+	if l.commit != m.Txid {
+		return nil, fmt.Errorf("the data is of commit %d, not %d", l.commit, m.Txid)
 	}
 	return l.state, nil
 }
@@ -226,6 +230,8 @@ func (l *loader) about(name string, payload []byte) (err error) {
 		l.state.boot = string(payload)
 	case aboutChange:
 		l.state.change, err = parseID(payload)
+	case aboutCommit:
+		l.commit, err = parseID(payload)
 	}
 	return err
 }

@@ -230,10 +230,14 @@ func makeTables(btx *bbolt.Tx) error {
 			return err
 		}
 	}
-	b, k := btx.Bucket([]byte(tableAbout.String())), []byte(aboutFormat)
-	record := seal(tableAbout, k, []byte(format))
-	if err := b.SetSequence(uint64(tally(0).add(record))); err != nil {
-		return err
+	records := map[string][]byte{aboutFormat: []byte(format), aboutCommit: id8(uint64(btx.ID()))}
+	b, sum := btx.Bucket([]byte(tableAbout.String())), tally(0)
+	for k, payload := range records {
+		record := seal(tableAbout, []byte(k), payload)
+		if err := b.Put([]byte(k), record); err != nil {
+			return err
+		}
+		sum = sum.add(record)
 	}
-	return b.Put(k, record)
+	return b.SetSequence(uint64(sum))
 }

@@ -19,13 +19,14 @@ import (
 //	changes  id (8 bytes, big endian)                → 1 (open) or 0, record
 //	open     id (8 bytes, big endian)                → empty: the open changes
 //	files    path                                    → record
-//	about    "format", "boot", "change"              → text, or 8 bytes
+//	about    "format", "boot", "change", "commit"    → text, or 8 bytes
 //
 // Each record begins with its CRC-32C, which covers the table's name and the
 // key too: so a flipped bit is found, and so is a record in the wrong place.
 // The bucket's sequence number holds the number of its records (upper half) and
 // the sum of their CRCs (lower half): so a record that has vanished, or a page
-// that is older than the rest, is found as well.
+// that is older than the rest, is found as well. The page that holds these sums
+// is bound to the meta page by the number of the commit, which both have.
 type table uint8
 
 const (
@@ -49,6 +50,7 @@ const (
 	aboutFormat = "format"
 	aboutBoot   = "boot"   // during which transactions became pending
 	aboutChange = "change" // the newest id of a change
+	aboutCommit = "commit" // bbolt's number of the transaction
 )
 
 func (t table) String() string {

@@ -307,8 +307,15 @@ func (tx *Tx) PutFile(path string, record []byte) error {
 	return nil
 }
 
-// finish writes what Edit left in memory.
+// finish writes what Edit left in memory, and what every commit has.
 func (tx *Tx) finish() error {
+	if err := tx.writeEdits(); err != nil || !tx.dirty {
+		return err
+	}
+	return tx.put(tableAbout, []byte(aboutCommit), id8(uint64(tx.bolt.ID())))
+}
+
+func (tx *Tx) writeEdits() error {
 	if len(tx.touched) == 0 {
 		return nil
 	}
