@@ -140,7 +140,7 @@ func (m *Model) each(visit func(pattern string, n *node)) {
 	var walk func(string, *node)
 	walk = func(at string, n *node) {
 		for _, member := range n.members {
-			pattern := at + "." + nameText(member.name)
+			pattern := at + "." + NameText(member.name)
 			visit(pattern, member.node)
 			walk(pattern, member.node)
 		}

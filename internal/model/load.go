@@ -132,6 +132,7 @@ func (l *loader) readVariant() {
 		l.fail("variants/"+l.model.variant+".toml", err)
 		return
 	}
+	l.files = []*tomlFile{f}
 	groups, ok := stringList(f.tables["groups"])
 	if !ok || len(groups) == 0 {
 		l.problem(Problem{File: f.name, Line: f.line("groups"), Key: "groups", Message: "it must be a list of the names of folders in models"})
@@ -143,6 +144,7 @@ func (l *loader) readVariant() {
 			l.problem(Problem{File: f.name, Line: f.line("family"), Key: "family", Message: "it must be a string"})
 		}
 	}
+	l.takeBoot(f) // only its faults count here; who boots reads it by ReadBoot
 	delete(f.tables, "groups")
 	delete(f.tables, "family")
 	l.groups, l.files = groups, []*tomlFile{f}

@@ -34,12 +34,13 @@ func pathText(path []step) string {
 		if i > 0 {
 			b.WriteByte('.')
 		}
-		b.WriteString(nameText(s.name))
+		b.WriteString(NameText(s.name))
 	}
 	return b.String()
 }
 
-func nameText(name string) string {
+// NameText is how the name of a member stands in the key of a [Violation].
+func NameText(name string) string {
 	if name != "" && strings.Trim(name, plainCharacters) == "" {
 		return clip(name)
 	}

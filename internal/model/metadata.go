@@ -175,6 +175,7 @@ func (l *loader) generatorTable(at []string, table map[string]any) {
 			l.problemAt(append(slices.Clone(at), "skip-if-populated"), "it must be a boolean")
 		}
 	}
+	l.generatorExtras(at, rest)
 	delete(rest, "depth")
 	delete(rest, "skip-if-populated")
 	var command, strength string

@@ -92,11 +92,11 @@ type place struct {
 // visit calls do for the settings of a group and for the maps that hold some.
 func (r *writer) visit(m *Model, group member, do func(place)) {
 	m.each(func(pattern string, n *node) {
-		if !below(pattern, root+"."+nameText(group.name)) {
+		if !below(pattern, root+"."+NameText(group.name)) {
 			return
 		}
 		r.mention(n)
-		if n.isLeaf() || n.isMap() && pattern != root+"."+nameText(group.name) {
+		if n.isLeaf() || n.isMap() && pattern != root+"."+NameText(group.name) {
 			do(place{pattern, n})
 		}
 	})
@@ -254,7 +254,7 @@ func (r *writer) namedDefaults(group string, places []place) {
 	for _, m := range r.models {
 		first := true
 		for _, p := range m.defaults {
-			if !below(string(p.Key), root+"."+nameText(group)) || known[string(p.Key)] {
+			if !below(string(p.Key), root+"."+NameText(group)) || known[string(p.Key)] {
 				continue
 			}
 			if first {

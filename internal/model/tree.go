@@ -24,11 +24,27 @@ import (
 func (m *Model) ParseTree(doc map[string]any) ([]key.Pair, error) {
 	e := encoder{path: []step{{name: root}}}
 	e.value(doc)
-	if len(e.violations) > 0 {
-		return nil, &Error{Violations: e.violations}
-	}
 	pairs, err := m.ParseJSON(e.out)
+	if len(e.violations) > 0 {
+		return nil, e.with(err)
+	}
 	return pairs, unplaced(err)
+}
+
+// with adds to what cannot be written as JSON what the model says of the rest.
+func (e *encoder) with(err error) error {
+	all := &Error{Violations: e.violations}
+	var rest *Error
+	if !errors.As(unplaced(err), &rest) {
+		return all
+	}
+	for _, v := range rest.Violations {
+		known := slices.ContainsFunc(e.violations, func(own Violation) bool { return own.Key == v.Key })
+		if !known && len(all.Violations) < maxViolations {
+			all.Violations = append(all.Violations, v)
+		}
+	}
+	return all
 }
 
 // unplaced removes the places in a document that the user never saw.
@@ -83,7 +99,9 @@ func (e *encoder) value(v any) {
 	}
 }
 
+// refuse notes what cannot be written and writes nothing in its place.
 func (e *encoder) refuse(message, hint string) {
+	e.out = append(e.out, "null"...)
 	if len(e.violations) < maxViolations {
 		e.violations = append(e.violations, Violation{Key: pathText(e.path), Message: message, Hint: hint})
 	}

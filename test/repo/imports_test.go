@@ -20,6 +20,7 @@ var wrapped = []struct {
 	{"github.com/go-chi/chi", []string{"internal/api/server"}, "the route table is the server's"},
 	{"github.com/santhosh-tekuri/jsonschema", []string{"internal/model"}, "only the model knows that schemas check it"},
 	{"github.com/nlnwa/whatwg-url", []string{"internal/model", "internal/template"}, "a scalar type of the model and a template helper read URLs as the reference does"},
+	{"github.com/klauspost/compress", []string{"internal/userdata"}, "what decompresses bytes from outside has its limits beside it"},
 	{"github.com/tidwall/btree", []string{"internal/datastore"}, "how snapshots share memory is the store's affair"},
 }
 
