@@ -142,9 +142,9 @@ func errnoName(errno syscall.Errno) string {
 
 // hexOf is text as strace prints it.
 func hexOf(text string) string {
-	out := ""
+	var out strings.Builder
 	for _, b := range []byte(text) {
-		out += fmt.Sprintf(`\x%02x`, b)
+		out.WriteString(fmt.Sprintf(`\x%02x`, b))
 	}
-	return out
+	return out.String()
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,10 +103,8 @@ func (j *judge) checkStore(path string, may []string) error {
 	if err != nil {
 		return err
 	}
-	for _, digest := range may {
-		if got == digest {
-			return nil
-		}
+	if slices.Contains(may, got) {
+		return nil
 	}
 	return fmt.Errorf("store holds %q", got)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Crash is one thing that a power loss may leave behind.
@@ -138,11 +139,11 @@ func (d *disk) sample(random *rand.Rand) [][]fate {
 
 func (d *disk) describe(of []fate) string {
 	names := [fates]string{"lost", "kept", "size only", "first sector", "last sector", "all but last sector", "every other sector"}
-	text := ""
+	var text strings.Builder
 	for i, c := range d.cache {
-		text += fmt.Sprintf("\n\t%s %s %d+%d: %s", c.op.Kind, c.op.Path, c.op.Offset, len(c.op.Data), names[of[i]])
+		fmt.Fprintf(&text, "\n\t%s %s %d+%d: %s", c.op.Kind, c.op.Path, c.op.Offset, len(c.op.Data), names[of[i]])
 	}
-	return text
+	return text.String()
 }
 
 func sortedPaths(t Tree) []string { return slices.Sorted(maps.Keys(t)) }

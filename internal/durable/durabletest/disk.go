@@ -3,6 +3,7 @@ package durabletest
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 )
@@ -268,9 +269,7 @@ func (d *disk) contentAfter(n *inode, of []fate) content {
 
 func (d *disk) namesAfter(n *inode, of []fate) map[string]*inode {
 	names := map[string]*inode{}
-	for name, child := range n.entries {
-		names[name] = child
-	}
+	maps.Copy(names, n.entries)
 	for i, c := range d.cache {
 		if c.file == n && of[i] != lost {
 			c.applyNames(names)

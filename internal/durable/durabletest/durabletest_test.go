@@ -16,11 +16,11 @@ func crashesAtEnd(t *testing.T, log Log) []string {
 	t.Helper()
 	seen := map[string]bool{}
 	err := log.CrashesAfter(len(log.Ops), func(c Crash) error {
-		text := ""
+		var text strings.Builder
 		for _, p := range sortedPaths(c.Tree) {
-			text += p + "=" + brief(c.Tree[p]) + " "
+			text.WriteString(p + "=" + brief(c.Tree[p]) + " ")
 		}
-		seen[strings.TrimSpace(text)] = true
+		seen[strings.TrimSpace(text.String())] = true
 		return nil
 	})
 	if err != nil {
@@ -31,11 +31,11 @@ func crashesAtEnd(t *testing.T, log Log) []string {
 
 // brief is the first letter of each sector of a file.
 func brief(n Node) string {
-	text := ""
+	var text strings.Builder
 	for at := 0; at < len(n.Data); at += sector {
-		text += strings.ReplaceAll(string(n.Data[at]), "\x00", "0")
+		text.WriteString(strings.ReplaceAll(string(n.Data[at]), "\x00", "0"))
 	}
-	return text
+	return text.String()
 }
 
 func sectors(letters string) []byte {
