@@ -14,6 +14,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/service"
 )
 
 const about = `Try settings, templates and groups in a folder, without privileges.
@@ -57,7 +58,7 @@ func newCommand(assets fs.FS) *cobra.Command {
 	}
 	command.SetFlagErrorFunc(usage)
 	command.AddCommand(
-		newNew(assets), newVariants(assets), newFault("fail", Fail), newFault("hang", Hang), newHeal(),
+		newNew(assets), newVariants(assets), newFault(service.Fail), newFault(service.Hang), newHeal(),
 		newPrint("commands", "print the commands that can fail or hang, and which shall", PrintCommands),
 		newPrint("restarts", "print the commands that a host would have run", PrintRestarts),
 	)
@@ -106,8 +107,9 @@ func newVariants(assets fs.FS) *cobra.Command {
 	}
 }
 
-func newFault(name string, fault Fault) *cobra.Command {
+func newFault(fault service.Fault) *cobra.Command {
 	var once bool
+	name := string(fault)
 	command := &cobra.Command{
 		Use: name + " DIR 'COMMAND LINE'", Short: "make a command " + name + " from its next run on",
 		Example: "  hostler sandbox " + name + " /tmp/box '/usr/bin/corndog sysctl'", Args: exactly(2),

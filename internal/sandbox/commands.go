@@ -12,13 +12,12 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/service"
 )
 
-// reload is what apiserver runs of itself, after writing a unit file.
-const reload = "systemctl daemon-reload"
-
 // Commands maps every command line that the sandbox's services run, and that
-// may thus fail or hang, to the sorted names of those services.
+// may thus fail or hang, to the sorted names of those services. One of them is
+// of none: what apiserver itself runs after it has written a unit file.
 func Commands(root paths.Root) (map[string][]string, error) {
 	variant, err := os.ReadFile(root.Variant())
 	if err != nil {
@@ -28,7 +27,7 @@ func Commands(root paths.Root) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	commands := map[string][]string{reload: nil}
+	commands := map[string][]string{service.ReloadLine: nil}
 	services := m.Services()
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		for _, line := range services[name].RestartCommands {
@@ -59,7 +58,7 @@ func PrintCommands(w io.Writer, root paths.Root) error {
 	if err != nil {
 		return err
 	}
-	faults, err := Faults(root)
+	faults, err := service.ReadFaults(root.Faults())
 	if err != nil {
 		return err
 	}

@@ -13,17 +13,8 @@ import (
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/service"
 )
-
-// record is one command that the sandbox was asked to run: a line of the file
-// that service.Recorder writes.
-type record struct {
-	Time    time.Time `json:"time"`
-	Service string    `json:"service"`
-	Command string    `json:"command"`
-	Changed []string  `json:"changed-settings"`
-	Result  string    `json:"result"`
-}
 
 // PrintRestarts writes the recorded commands as a table, oldest first.
 func PrintRestarts(w io.Writer, root paths.Root) error {
@@ -40,7 +31,7 @@ func PrintRestarts(w io.Writer, root paths.Root) error {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for n := 1; lines.Scan(); n++ {
-		var r record
+		var r service.Record
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			return fmt.Errorf("read restarts: %s line %d: %w", root.Restarts(), n, err)
 		}

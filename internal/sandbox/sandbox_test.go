@@ -14,6 +14,7 @@ import (
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/sandbox"
+	"github.com/hostler-os/hostler/internal/service"
 )
 
 var options = sandbox.Options{Variant: "metal-dev", Version: "1.2.3"}
@@ -125,15 +126,15 @@ func TestMarkComesFirst(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	root := newSandbox(t)
-	set := func(command string, fault sandbox.Fault) {
+	set := func(command string, fault service.Fault) {
 		t.Helper()
 		if err := sandbox.SetFault(root, command, fault); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := func(want map[string]sandbox.Fault) {
+	want := func(want map[string]service.Fault) {
 		t.Helper()
-		got, err := sandbox.Faults(root)
+		got, err := service.ReadFaults(root.Faults())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,22 +142,22 @@ func TestFaults(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	want(map[string]sandbox.Fault{})
-	set("a b", sandbox.Fail)
-	set("c", sandbox.Hang)
-	set("a b", sandbox.Hang)
-	want(map[string]sandbox.Fault{"a b": sandbox.Hang, "c": sandbox.Hang})
+	want(map[string]service.Fault{})
+	set("a b", service.Fail)
+	set("c", service.Hang)
+	set("a b", service.Hang)
+	want(map[string]service.Fault{"a b": service.Hang, "c": service.Hang})
 	if _, err := sandbox.Heal(root, "c"); err != nil {
 		t.Fatal(err)
 	}
-	want(map[string]sandbox.Fault{"a b": sandbox.Hang})
+	want(map[string]service.Fault{"a b": service.Hang})
 	if _, err := sandbox.Heal(root, "c"); api.AsError(err).Code != api.CodeNotFound {
 		t.Errorf("healing the healthy: %v", err)
 	}
 	if _, err := sandbox.Heal(root, ""); err != nil {
 		t.Fatal(err)
 	}
-	want(map[string]sandbox.Fault{})
+	want(map[string]service.Fault{})
 }
 
 func FuzzRestarts(f *testing.F) {

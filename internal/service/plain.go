@@ -39,7 +39,7 @@ type plain struct {
 func (p plain) Close() error { return nil }
 
 func (p plain) DaemonReload(ctx context.Context) error {
-	_, err := p.Run(ctx, Command{Line: reloadLine})
+	_, err := p.Run(ctx, Command{Line: ReloadLine})
 	return err
 }
 

@@ -5,23 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"github.com/hostler-os/hostler/internal/durable"
 )
 
-// faultsLimit bounds the faults file, in bytes.
-const faultsLimit = 1 << 20
-
 // Recorder appends each command as one JSON line to the file records instead
-// of running it. The file faults is read at each run, so that a person can
-// change it while a server runs: a JSON object from a command line to "fail"
-// or "hang", or the same with "-once" behind it, which is taken out of the file
-// when it has struck. A command that hangs does so until deadline.
+// of running it. The file faults ([ReadFaults]) is read at each run, so that a
+// person can change it while a server runs; a fault with [Fault.Once] is taken
+// out of it when it has struck. A command that hangs does so until deadline.
 func Recorder(records, faults string, deadline time.Duration) Manager {
 	return recorder{records: records, faults: faults, deadline: deadline}
 }
@@ -31,7 +23,7 @@ type recorder struct {
 	deadline        time.Duration
 }
 
-// Record is one line of a recorder's file.
+// Record is one line of a recorder's file of records.
 type Record struct {
 	Time    time.Time `json:"time"`
 	Service string    `json:"service"`
@@ -43,7 +35,7 @@ type Record struct {
 func (r recorder) Close() error { return nil }
 
 func (r recorder) DaemonReload(ctx context.Context) error {
-	_, err := r.Run(ctx, Command{Line: reloadLine})
+	_, err := r.Run(ctx, Command{Line: ReloadLine})
 	return err
 }
 
@@ -57,9 +49,9 @@ func (r recorder) Run(ctx context.Context, c Command) (string, error) {
 		return "", err
 	}
 	switch fault {
-	case "fail":
+	case Fail:
 		result, failure = "failed", fmt.Errorf("run '%s': exited with status 1", c.Line)
-	case "hang":
+	case Hang:
 		result, failure = "timeout", fmt.Errorf("run '%s': %w", c.Line, r.hang(ctx))
 	}
 	record := Record{time.Now().UTC(), c.Service, c.Line, c.Changed, result}
@@ -74,49 +66,21 @@ func (r recorder) hang(ctx context.Context) error {
 }
 
 // fault is what the command shall do, "" if nothing.
-func (r recorder) fault(line string) (string, error) {
-	faults, err := r.readFaults()
+func (r recorder) fault(line string) (Fault, error) {
+	faults, err := ReadFaults(r.faults)
 	if err != nil {
 		return "", err
 	}
-	fault, once := strings.CutSuffix(faults[line], "-once")
+	fault, once := faults[line].verb()
 	if once {
 		delete(faults, line)
-		err = r.writeFaults(faults)
+		err = WriteFaults(r.faults, faults)
 	}
 	switch fault {
-	case "", "fail", "hang":
+	case "", Fail, Hang:
 		return fault, err
-	default:
-		return "", fmt.Errorf("read faults: %s: '%s' is neither fail nor hang", r.faults, fault)
 	}
-}
-
-func (r recorder) readFaults() (map[string]string, error) {
-	text, err := durable.ReadFile(r.faults, faultsLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read faults: %w", err)
-	}
-	var faults map[string]string
-	if err := json.Unmarshal(text, &faults); err != nil {
-		return nil, fmt.Errorf("read faults: %s: %w", r.faults, err)
-	}
-	return faults, nil
-}
-
-func (r recorder) writeFaults(faults map[string]string) error {
-	text, err := json.MarshalIndent(faults, "", "  ")
-	if err == nil {
-		attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
-		err = durable.WriteFile(durable.OS{}, r.faults, append(text, '\n'), attributes)
-	}
-	if err != nil {
-		return fmt.Errorf("write faults: %w", err)
-	}
-	return nil
+	return "", fmt.Errorf("read faults: %s: '%s' is neither fail nor hang", r.faults, fault)
 }
 
 // append writes the line in one call, so that lines of several writers do not mix.

@@ -40,8 +40,8 @@ type Manager interface {
 // had not finished within the manager's deadline.
 var ErrDeadline = errors.New("not finished in time")
 
-// reloadLine is the command that a daemon-reload stands for.
-const reloadLine = "systemctl daemon-reload"
+// ReloadLine is the command that a daemon-reload stands for.
+const ReloadLine = "systemctl daemon-reload"
 
 // withDeadline is ctx limited to the manager's deadline; none if it is zero.
 func withDeadline(ctx context.Context, deadline time.Duration) (context.Context, context.CancelFunc) {
