@@ -19,19 +19,18 @@ import (
 
 // loadModel reads the model of the image's variant.
 func (p *program) loadModel() (*model.Model, error) {
-	variant := p.variant
+	share, variant := os.DirFS(p.root.Share()), p.variant
 	if variant == "" {
-		text, err := os.ReadFile(p.root.Variant())
-		if err != nil {
+		var err error
+		if variant, err = model.ImageVariant(share); err != nil {
 			return nil, &api.Error{
 				Code:    api.CodeNotFound,
-				Message: fmt.Sprintf("find out the variant: %v", err),
+				Message: fmt.Sprintf("%v, in %s", err, p.root.Share()),
 				Hint:    "name it with --variant, or lay out a root with: hostler sandbox new DIR --variant NAME",
 			}
 		}
-		variant = strings.TrimSpace(string(text))
 	}
-	m, err := model.Load(os.DirFS(p.root.Share()), variant)
+	m, err := model.Load(share, variant)
 	if err != nil {
 		return nil, &api.Error{
 			Code:    api.CodeInvalid,

@@ -14,8 +14,11 @@ import (
 	"github.com/hostler-os/hostler/internal/key"
 )
 
-// maxTOMLFile bounds a file of defaults.
-const maxTOMLFile = 1 << 20
+// What is read of a file, in bytes.
+const (
+	maxTOMLFile    = 1 << 20 // of defaults
+	maxVariantName = 4 << 10
+)
 
 // Problem is one fault of the model's files.
 type Problem struct {
@@ -66,6 +69,15 @@ func Variants(share fs.FS) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// ImageVariant reads which variant the image is, from the file variant in share.
+func ImageVariant(share fs.FS) (string, error) {
+	name, err := readFile(share, "variant", maxVariantName)
+	if err != nil {
+		return "", fmt.Errorf("read variant of the image: %w", err)
+	}
+	return strings.TrimSpace(string(name)), nil
 }
 
 // Load reads variants/NAME.toml and the groups it names (models/GROUP/) from

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
 )
@@ -98,7 +99,7 @@ func newVariants(assets fs.FS) *cobra.Command {
 	return &cobra.Command{
 		Use: "variants", Short: "list the variants", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			names, err := Variants(assets)
+			names, err := model.Variants(assets)
 			if err != nil {
 				return err
 			}

@@ -19,11 +19,12 @@ import (
 // may thus fail or hang, to the sorted names of those services. One of them is
 // of none: what apiserver itself runs after it has written a unit file.
 func Commands(root paths.Root) (map[string][]string, error) {
-	variant, err := os.ReadFile(root.Variant())
+	share := os.DirFS(root.Share())
+	variant, err := model.ImageVariant(share)
 	if err != nil {
-		return nil, fmt.Errorf("read variant: %w", err)
+		return nil, err
 	}
-	m, err := model.Load(os.DirFS(root.Share()), strings.TrimSpace(string(variant)))
+	m, err := model.Load(share, variant)
 	if err != nil {
 		return nil, err
 	}

@@ -13,36 +13,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
-// A socket's path must fit into the kernel's sockaddr_un, with its closing zero.
-const maxSocketPath = 107
-
 // Options say what a sandbox is made of.
 type Options struct {
-	Variant string // such as metal-dev; see [Variants]
+	Variant string // such as metal-dev; see [model.Variants]
 	Version string // of the operating system that it pretends to run
 	Renew   bool   // bring models, variants and templates of an existing sandbox up to date
-}
-
-// Variants lists the variants that assets has.
-func Variants(assets fs.FS) ([]string, error) {
-	files, err := fs.Glob(assets, "variants/*.toml")
-	if err != nil {
-		return nil, fmt.Errorf("list variants: %w", err)
-	}
-	names := make([]string, len(files))
-	for i, file := range files {
-		names[i] = strings.TrimSuffix(path.Base(file), ".toml")
-	}
-	return names, nil
 }
 
 // New lays out a sandbox in dir from assets, which holds models, variants and
@@ -82,19 +66,11 @@ func rootOf(dir string) (paths.Root, error) {
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", dir, err)
 	}
-	root := paths.Root(abs)
-	if socket := root.Socket(); len(socket) > maxSocketPath {
-		return "", &api.Error{
-			Code:    api.CodeInvalid,
-			Message: fmt.Sprintf("the path of its socket, %s, has %d bytes, and a socket's may have %d", socket, len(socket), maxSocketPath),
-			Hint:    "choose a folder nearer to /",
-		}
-	}
-	return root, nil
+	return paths.Root(abs), nil
 }
 
 func checkVariant(assets fs.FS, variant string) error {
-	known, err := Variants(assets)
+	known, err := model.Variants(assets)
 	if err != nil || slices.Contains(known, variant) {
 		return err
 	}
