@@ -53,6 +53,30 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// A restart command does not wait for the change that it is a part of.
+func TestSetWithinAChange(t *testing.T) {
+	t.Setenv("CHANGED_SETTINGS", "settings.ntp.options")
+	request := make(chan string, 1)
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		request <- r.RequestURI + " " + string(body)
+		fmt.Fprint(w, `{"id": 7, "state": "planned", "plan": {}}`)
+	})}
+	go server.Serve(l)
+	defer server.Close()
+
+	code := apiclient.Run(t.Context(), []string{"apiclient", "-s", socket, "set", "motd=x"}, cli.Streams{Out: io.Discard, Err: io.Discard})
+	got := strings.TrimSpace(<-request)
+	if want := `/changes?wait=0s {"pairs":["motd=x"],"keep":true}`; code != cli.ExitOK || got != want {
+		t.Errorf("exit code %d, asked %s, want %s", code, got, want)
+	}
+}
+
 func TestMain(m *testing.M) {
 	os.Setenv("TZ", "UTC") // times are printed in the local zone
 	os.Exit(m.Run())

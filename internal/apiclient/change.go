@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -91,12 +92,19 @@ func (a *app) change(ctx context.Context, r api.ChangeRequest, o *changeOptions)
 	if o.dryRun {
 		return a.plan(ctx, r, o.output)
 	}
+	if withinChange() {
+		r.Keep, o.noWait = true, true
+	}
 	c, err := a.submit(ctx, r, a.firstWait(o.noWait))
 	if err != nil {
 		return err
 	}
 	return a.finish(ctx, c, o)
 }
+
+// withinChange tells whether this runs as a restart command of a change. That
+// change ends only when this command does, so to wait behind it would be for ever.
+func withinChange() bool { return os.Getenv("CHANGED_SETTINGS") != "" }
 
 // submit sends the change. A server that is busy with another one answers late;
 // a terminal is told so.
