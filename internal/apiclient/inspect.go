@@ -150,7 +150,11 @@ func changeName(e api.HistoryEntry) string {
 }
 
 func editText(e api.Edit) string {
-	return fmt.Sprintf("%s: %s → %s%s", strings.TrimPrefix(e.Key, "settings."), clipped(e.Before), clipped(e.After), inLayer(e))
+	name := strings.TrimPrefix(e.Key, "settings.")
+	if same(e) {
+		return fmt.Sprintf("%s: %s, as before%s", name, clipped(e.After), inLayer(e))
+	}
+	return fmt.Sprintf("%s: %s → %s%s", name, clipped(e.Before), clipped(e.After), inLayer(e))
 }
 
 // clipped keeps a table's lines readable.

@@ -180,6 +180,8 @@ func changedFiles(p *api.Plan) []api.FileChange {
 
 func printEdit(w io.Writer, e api.Edit) {
 	switch {
+	case same(e):
+		fmt.Fprintf(w, "  = %s: %s, as before%s\n", e.Key, rawText(e.After), inLayer(e))
 	case e.Before == nil:
 		fmt.Fprintf(w, "  + %s: %s%s\n", e.Key, rawText(e.After), inLayer(e))
 	case e.After == nil:
@@ -187,6 +189,13 @@ func printEdit(w io.Writer, e api.Edit) {
 	default:
 		fmt.Fprintf(w, "  ~ %s: %s → %s%s\n", e.Key, rawText(e.Before), rawText(e.After), inLayer(e))
 	}
+}
+
+// same tells whether an edit leaves the setting as it is: the value was set
+// again, or only its layer differs. Of secrets nobody can tell.
+func same(e api.Edit) bool {
+	after := rawText(e.After)
+	return rawText(e.Before) == after && after != `"(secret)"`
 }
 
 func inLayer(e api.Edit) string {
@@ -234,10 +243,11 @@ func printRestart(w io.Writer, r api.Restart) {
 
 // printDiff writes settings as lines of a diff, then the files' diffs as they are.
 func printDiff(w io.Writer, p *api.Plan) {
-	if len(p.Edits) > 0 {
+	edits := slices.DeleteFunc(slices.Clone(p.Edits), same)
+	if len(edits) > 0 {
 		fmt.Fprintln(w, "--- settings\n+++ settings")
 	}
-	for _, e := range p.Edits {
+	for _, e := range edits {
 		if e.Before != nil {
 			fmt.Fprintf(w, "-%s = %s\n", e.Key, rawText(e.Before))
 		}
