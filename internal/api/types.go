@@ -102,6 +102,10 @@ const (
 // Final tells whether a change in this state will change no more.
 func (s State) Final() bool { return s == StateDone || s == StateFailed || s == StateUndone }
 
+// Settled tells whether a change in this state does nothing more by itself: it
+// is over, or waits only for its confirmation.
+func (s State) Settled() bool { return s.Final() || s == StateTrying }
+
 // Change is one change of settings and what came of it.
 type Change struct {
 	ID       uint64    `json:"id"`

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/cli"
 )
 
@@ -145,7 +144,7 @@ func (a *app) finish(ctx context.Context, c *api.Change, o *changeOptions) error
 	for _, w := range c.Plan.Warnings {
 		fmt.Fprintf(a.Err, "warning: %s\n", w)
 	}
-	if !o.noWait && !client.Applied(c) {
+	if !o.noWait && !c.State.Settled() {
 		applied, err := a.follow(ctx, c)
 		if err != nil {
 			return err
@@ -164,7 +163,7 @@ func (a *app) follow(ctx context.Context, c *api.Change) (*api.Change, error) {
 	if cli.IsTerminal(a.Err) {
 		progress.Show(progressText(c, nil))
 		for e, err := range a.client().Events(ctx, c.ID) {
-			if err != nil || client.Applied(&e.Change) {
+			if err != nil || e.Change.State.Settled() {
 				break
 			}
 			progress.Show(progressText(&e.Change, e.Task))
@@ -196,7 +195,7 @@ func printOutcome(w io.Writer, c *api.Change) {
 	case c.State == api.StateTrying && c.Try != nil:
 		fmt.Fprintf(w, "change %d is on trial until %s\nkeep it:       apiclient confirm %d\ntake it back:  apiclient undo %d\n",
 			c.ID, cli.Time(c.Try.Until), c.ID, c.ID)
-	case !client.Applied(c):
+	case !c.State.Settled():
 		fmt.Fprintf(w, "change %d is being applied; see how it went with: apiclient changes %d\n", c.ID, c.ID)
 	}
 }

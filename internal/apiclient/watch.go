@@ -2,7 +2,6 @@ package apiclient
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -56,7 +55,12 @@ func (a *app) watch(ctx context.Context, args []string, f cli.Format) error {
 func printEvent(w io.Writer, e api.Event, f cli.Format) error {
 	switch f {
 	case cli.FormatJSON:
-		return json.NewEncoder(w).Encode(e)
+		line, err := api.Marshal(e)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "%s\n", line)
+		return err
 	case cli.FormatYAML:
 		if _, err := fmt.Fprintln(w, "---"); err != nil {
 			return err

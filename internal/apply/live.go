@@ -91,7 +91,7 @@ func (e *Engine) Wait(ctx context.Context, id uint64) (*api.Change, error) {
 		e.mu.Lock()
 		c, moved := r.shown, r.moved
 		e.mu.Unlock()
-		if c.State.Final() || c.State == api.StateTrying {
+		if c.State.Settled() {
 			return &c, nil
 		}
 		select {

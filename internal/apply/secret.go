@@ -12,13 +12,9 @@ import (
 	"github.com/hostler-os/hostler/internal/model"
 )
 
-const (
-	mask = "(secret)"
-
-	// shortestSecret is the length of the shortest text that is masked inside
-	// of other texts. Shorter ones are in every other word.
-	shortestSecret = 3
-)
+// shortestSecret is the length of the shortest text that is masked inside of
+// other texts. Shorter ones are in every other word.
+const shortestSecret = 3
 
 // secrets is what must not be told of some states of the settings.
 type secrets struct {
@@ -84,7 +80,7 @@ func walkTexts(texts []string, value any) []string {
 // redact masks every secret in a text that is about to be shown.
 func (s secrets) redact(text string) string {
 	for _, secret := range s.texts {
-		text = strings.ReplaceAll(text, secret, mask)
+		text = strings.ReplaceAll(text, secret, api.Mask)
 	}
 	return text
 }
@@ -112,7 +108,7 @@ func shownValue(m *model.Model, state *datastore.Snapshot, k key.Key) json.RawMe
 	case !ok:
 		return nil
 	case m.Secret(k):
-		return json.RawMessage(`"` + mask + `"`)
+		return api.MaskedValue()
 	}
 	return entry.Value
 }

@@ -370,7 +370,7 @@ func (tx *Tx) appendHistory(places []place) error {
 			Before: tx.masked(tx.base.snap, p.key), After: tx.masked(tx.next.snap, p.key),
 		})
 	}
-	text, err := encodeJSON(entry)
+	text, err := api.Marshal(entry)
 	if err != nil {
 		return fmt.Errorf("encode history: %w", err)
 	}
@@ -387,18 +387,9 @@ func (tx *Tx) masked(s *Snapshot, k key.Key) json.RawMessage {
 	case !ok:
 		return nil
 	case tx.store.opts.Secret(k):
-		return json.RawMessage(`"(secret)"`)
+		return api.MaskedValue()
 	}
 	return e.Value
-}
-
-// encodeJSON is json.Marshal without the escaping for HTML.
-func encodeJSON(v any) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 // trimHistory forgets the oldest commits beyond what is kept, but not the newest.

@@ -52,7 +52,7 @@ func (n *node) ruleWords() string {
 func (n *node) exampleTexts() []json.RawMessage {
 	var out []json.RawMessage
 	for _, example := range n.examples {
-		if text, err := marshal(example); err == nil {
+		if text, err := api.Marshal(example); err == nil {
 			out = append(out, text)
 		}
 	}
@@ -88,7 +88,7 @@ func (m *Model) defaultOf(k key.Key) json.RawMessage {
 	if len(tree) == 0 {
 		return nil
 	}
-	text, err := marshal(tree)
+	text, err := api.Marshal(tree)
 	if err != nil {
 		return nil
 	}

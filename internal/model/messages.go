@@ -13,6 +13,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/hostler-os/hostler/internal/api"
 )
 
 // violate adds a violation at the present place; v.Key is what comes behind it.
@@ -130,22 +132,11 @@ func (n *node) hint() string {
 		parts = append(parts, n.typeName+": "+n.rule)
 	}
 	if len(n.examples) > 0 && !n.secret {
-		if text, err := marshal(n.examples[0]); err == nil {
+		if text, err := api.Marshal(n.examples[0]); err == nil {
 			parts = append(parts, "For example: "+clip(string(text)))
 		}
 	}
 	return strings.Join(parts, " ")
-}
-
-// marshal is json.Marshal without HTML escapes.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }
 
 // unknown tells that n has no member called name.
@@ -353,7 +344,7 @@ func (n *node) ruleText(v any, cause *jsonschema.ValidationError, hidden bool) s
 // show renders a value inside a message.
 func show(v any, hidden bool) string {
 	if hidden {
-		return "(secret)"
+		return api.Mask
 	}
 	switch v := v.(type) {
 	case string:
@@ -361,7 +352,7 @@ func show(v any, hidden bool) string {
 	case json.Number:
 		return clip(v.String())
 	}
-	text, err := marshal(v)
+	text, err := api.Marshal(v)
 	if err != nil {
 		return "?"
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
@@ -222,7 +223,7 @@ func (l *loader) addMetadata(at []string, v any) {
 			return
 		}
 	}
-	value, err := marshal(v)
+	value, err := api.Marshal(v)
 	if err != nil {
 		l.problemAt(full, err.Error())
 		return

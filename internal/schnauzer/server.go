@@ -2,11 +2,11 @@ package schnauzer
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/template"
 	"github.com/hostler-os/hostler/internal/template/hostfacts"
 )
@@ -89,7 +89,10 @@ func (a *app) renderOnline(ctx context.Context, t *template.Template) error {
 	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(a.Out)
-	out.SetEscapeHTML(false)
-	return out.Encode(string(text))
+	quoted, err := api.Marshal(string(text))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Out, "%s\n", quoted)
+	return err
 }

@@ -36,14 +36,11 @@ func (c *Client) Wait(ctx context.Context, id uint64) (*api.Change, error) {
 		if err := c.call(ctx, http.MethodGet, uri, nil, change); err != nil {
 			return nil, err
 		}
-		if Applied(change) {
+		if change.State.Settled() {
 			return change, nil
 		}
 	}
 }
-
-// Applied tells whether a change is over or waits only for its confirmation.
-func Applied(c *api.Change) bool { return c.State.Final() || c.State == api.StateTrying }
 
 // Change returns a change as it stands.
 func (c *Client) Change(ctx context.Context, id uint64) (*api.Change, error) {

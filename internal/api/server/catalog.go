@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/model"
 )
@@ -69,7 +70,7 @@ func newArea[T any](root string, objects map[string]T) (area, error) {
 }
 
 func newEntry(root, name string, object any) (entry, error) {
-	doc, err := marshal(object)
+	doc, err := api.Marshal(object)
 	if err != nil {
 		return entry{}, err
 	}
@@ -121,7 +122,7 @@ func object(entries []entry) json.RawMessage {
 		if i > 0 {
 			doc = append(doc, ',')
 		}
-		name, _ := marshal(e.name) // a string can always be encoded
+		name, _ := api.Marshal(e.name) // a string can always be encoded
 		doc = append(append(append(doc, name...), ':'), e.doc...)
 	}
 	return append(doc, '}')

@@ -186,19 +186,16 @@ func (s *Server) answerChange(w http.ResponseWriter, r *http.Request, change *ap
 		return err
 	}
 	code := http.StatusAccepted
-	if over(change.State) {
+	if change.State.Settled() {
 		code = http.StatusOK
 	}
 	writeJSON(w, code, change)
 	return nil
 }
 
-// over tells whether all that a change does by itself is done.
-func over(state api.State) bool { return state.Final() || state == api.StateTrying }
-
-// await waits until the change is over, the time is up, the peer is gone or the server stops.
+// await waits until the change is settled, the time is up, the peer is gone or the server stops.
 func (s *Server) await(r *http.Request, change *api.Change, wait time.Duration) (*api.Change, error) {
-	if wait <= 0 || over(change.State) {
+	if wait <= 0 || change.State.Settled() {
 		return change, nil
 	}
 	defer connOf(r).enter(parked)()

@@ -41,7 +41,7 @@ func (st *stream) send(text string) error {
 }
 
 func (st *stream) event(e api.Event) error {
-	doc, err := marshal(e)
+	doc, err := api.Marshal(e)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (s *Server) countChanges() {
 	ended := make(map[uint64]api.State)
 	for e := range s.Engine.Watch(s.stopping) {
 		c := e.Change
-		if !over(c.State) || ended[c.ID] == c.State {
+		if !c.State.Settled() || ended[c.ID] == c.State {
 			continue
 		}
 		s.metrics.set.GetOrCreateCounter(fmt.Sprintf("hostler_changes_total{state=%q}", c.State)).Inc()

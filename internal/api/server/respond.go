@@ -1,10 +1,10 @@
 package server
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
+
+	"github.com/hostler-os/hostler/internal/api"
 )
 
 // Content types as header values. noType keeps net/http from guessing one.
@@ -31,7 +31,7 @@ func writeRaw(w http.ResponseWriter, doc []byte) error {
 
 // writeJSON answers with v as JSON. v is one of ours, so it can always be encoded.
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	doc, err := marshal(v)
+	doc, err := api.Marshal(v)
 	if err != nil {
 		status, doc = http.StatusInternalServerError, []byte(`{"code":"internal","message":"encode answer"}`)
 	}
@@ -40,7 +40,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 // answer is writeJSON with 200, for handlers.
 func answer(w http.ResponseWriter, v any) error {
-	doc, err := marshal(v)
+	doc, err := api.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -51,15 +51,4 @@ func answer(w http.ResponseWriter, v any) error {
 func noContent(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// marshal is json.Marshal without escapes for HTML.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -17,9 +17,6 @@ const (
 	osRoot       = "os."
 )
 
-// secretMask stands for a secret where its reader may not see it.
-var secretMask = json.RawMessage(`"(secret)"`)
-
 // maskedSettings keeps the whole settings document as weak readers see it, of one snapshot.
 type maskedSettings struct {
 	last atomic.Pointer[maskedDocument]
@@ -55,7 +52,7 @@ func (s *Server) mask(pairs []key.Pair) []key.Pair {
 	masked := slices.Clone(pairs)
 	for i := range masked {
 		if s.Model.Secret(masked[i].Key) {
-			masked[i].Value = secretMask
+			masked[i].Value = api.MaskedValue()
 		}
 	}
 	return masked
@@ -222,5 +219,5 @@ func (s *Server) osBelow(prefix string) (json.RawMessage, error) {
 			delete(members, name)
 		}
 	}
-	return marshal(members)
+	return api.Marshal(members)
 }
