@@ -3,9 +3,8 @@
 //
 // Start with [Run], which reads the flags and wires the rooms together: model,
 // datastore, service manager, engine and the HTTP server. What is here and
-// nowhere else: where the socket comes from (socket.go), what systemd is told
-// (notify.go), and how log lines look (log.go). It deliberately knows nothing
-// of settings, routes or files.
+// nowhere else: where the socket comes from (socket.go) and what systemd is told
+// (notify.go). It deliberately knows nothing of settings, routes or files.
 package apiserver
 
 import (
@@ -41,7 +40,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprintf(s.Err, "%s: %v\n\n%s", name, err, usage)
 		return cli.ExitUsage
 	}
-	log := newLog(s.Err, o.level)
+	log := cli.NewLog(s.Err, o.level)
 	return cli.Report(s.Err, name, run(ctx, o, log))
 }
 
@@ -127,6 +126,8 @@ func (p *program) makeServer() error {
 		Reboot:  p.rebooter(),
 		Access:  access,
 		Log:     p.log,
+		Boots:   p.boots,
+		Lint:    p.lint,
 		Path:    p.datastore,
 		Version: cli.Version(),
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -153,7 +154,7 @@ func (o *options) setTimeout(text string) error {
 }
 
 func (o *options) setLevel(text string) error {
-	level, ok := levels[strings.ToLower(text)]
+	level, ok := cli.LogLevels[strings.ToLower(text)]
 	if !ok {
 		return errors.New("it is none of trace, debug, info, warn, error")
 	}

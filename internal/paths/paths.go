@@ -45,6 +45,15 @@ func (r Root) Datastore() string { return r.Join("/var/lib/hostler/datastore.db"
 // Edited keeps copies of rendered files that somebody had edited by hand.
 func (r Root) Edited() string { return r.Join("/var/lib/hostler/edited") }
 
+// Boots keeps the reports of the last boots.
+func (r Root) Boots() string { return r.Join("/var/lib/hostler/boots") }
+
+// Boot is the report of the running boot, as far as it has come.
+func (r Root) Boot() string { return r.Join("/run/hostler/boot.json") }
+
+// UserDataLoaded is there once user data has been loaded; the reference's path.
+func (r Root) UserDataLoaded() string { return r.Join("/var/lib/bottlerocket/early-boot-config.ran") }
+
 // Run is gone after a reboot.
 func (r Root) Run() string { return r.Join("/run/hostler") }
 

@@ -197,23 +197,24 @@ func VMwareTools(root paths.Root) func(context.Context, string) (string, bool, e
 		case out.over:
 			return "", false, fmt.Errorf("%s has more than %d bytes", variable, maxGuestData)
 		}
-		return strings.TrimRight(out.String(), "\n"), true, nil
+		return strings.TrimRight(out.buf.String(), "\n"), true, nil
 	}
 }
 
 // limited keeps the first bytes written to it and notes that there were more.
+// The buffer is not embedded: its ReadFrom would go around the limit.
 type limited struct {
-	bytes.Buffer
+	buf   bytes.Buffer
 	limit int
 	over  bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	room := l.limit - l.Len()
+	room := l.limit - l.buf.Len()
 	if len(p) > room {
 		l.over = true
-		l.Buffer.Write(p[:max(room, 0)])
+		l.buf.Write(p[:max(room, 0)])
 		return len(p), nil
 	}
-	return l.Buffer.Write(p)
+	return l.buf.Write(p)
 }

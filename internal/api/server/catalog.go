@@ -201,10 +201,35 @@ func (s *Server) getMetadata(w http.ResponseWriter, r *http.Request, name string
 	return answer(w, found)
 }
 
+// getGenerators answers the command lines, the only form that older clients know.
 func (s *Server) getGenerators(w http.ResponseWriter, _ *http.Request) error {
-	all := s.Model.MetadataAll(settingGenerator)
-	if all == nil {
-		all = map[key.Key]json.RawMessage{}
+	commands := map[key.Key]string{}
+	for k, text := range s.Model.MetadataAll(settingGenerator) {
+		var g api.Generator
+		if err := json.Unmarshal(text, &g); err != nil {
+			return err
+		}
+		commands[k] = g.Command
+	}
+	return answer(w, commands)
+}
+
+// templateGenerator makes a setting of the template in its metadata.
+const templateGenerator = "schnauzer "
+
+// getGeneratorsV2 answers both forms as the image has them. A setting that has
+// a template and no generator is generated from the template.
+func (s *Server) getGeneratorsV2(w http.ResponseWriter, _ *http.Request) error {
+	all := map[key.Key]json.RawMessage{}
+	for k := range s.Model.MetadataAll(template) {
+		command, err := marshal(templateGenerator + "'" + k.String() + "'")
+		if err != nil {
+			return err
+		}
+		all[k] = command
+	}
+	for k, text := range s.Model.MetadataAll(settingGenerator) {
+		all[k] = text
 	}
 	return answer(w, all)
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
@@ -67,9 +68,11 @@ func (s *Server) getKeys(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, present(s.Model.Keys()))
 }
 
-// getOrigins answers where each effective value came from, by key.
+// getOrigins answers where each effective value came from, by key; or which
+// keys have a value of their own in a layer, whether or not it is effective.
 func (s *Server) getOrigins(w http.ResponseWriter, r *http.Request) error {
-	prefix, ok, err := parseQuery(r.URL.RawQuery).text("prefix")
+	q := parseQuery(r.URL.RawQuery)
+	prefix, ok, err := q.text("prefix")
 	if err != nil {
 		return err
 	}
@@ -77,10 +80,27 @@ func (s *Server) getOrigins(w http.ResponseWriter, r *http.Request) error {
 		prefix = rooted(prefix, settingsRoot)
 	}
 	snapshot := s.Store.Snapshot()
+	if layer, given := q["layer"]; given {
+		return s.originsIn(w, snapshot, layer, prefix)
+	}
 	origins := make(map[string]api.Origin)
 	for _, p := range below(snapshot, prefix) {
 		if origin, ok := snapshot.Origin(p.Key); ok {
 			origins[p.Key.String()] = origin
+		}
+	}
+	return answer(w, origins)
+}
+
+func (s *Server) originsIn(w http.ResponseWriter, snapshot *datastore.Snapshot, name, prefix string) error {
+	layer, err := checkLayer(api.Layer(name))
+	if err != nil {
+		return err
+	}
+	origins := make(map[string]api.Origin)
+	for _, k := range snapshot.InLayer(layer, "") {
+		if strings.HasPrefix(k.String(), prefix) {
+			origins[k.String()] = api.Origin{Layer: layer}
 		}
 	}
 	return answer(w, origins)

@@ -1,16 +1,14 @@
-package apiserver
+package cli
 
 import (
 	"context"
 	"io"
 	"log/slog"
 	"sync"
-
-	"github.com/hostler-os/hostler/internal/cli"
 )
 
-// levels are the log levels by their names. Trace is below what slog knows.
-var levels = map[string]slog.Level{
+// LogLevels are the log levels by their names. Trace is below what slog knows.
+var LogLevels = map[string]slog.Level{
 	"trace": slog.LevelDebug - 4,
 	"debug": slog.LevelDebug,
 	"info":  slog.LevelInfo,
@@ -18,10 +16,10 @@ var levels = map[string]slog.Level{
 	"error": slog.LevelError,
 }
 
-// newLog logs text to w: with the time for people at a terminal, with the
+// NewLog logs text to w: with the time for people at a terminal, with the
 // journal's priority where the journal knows the time itself.
-func newLog(w io.Writer, level slog.Level) *slog.Logger {
-	if cli.IsTerminal(w) {
+func NewLog(w io.Writer, level slog.Level) *slog.Logger {
+	if IsTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 	}
 	out := &priorityWriter{w: w}

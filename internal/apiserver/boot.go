@@ -1,0 +1,31 @@
+package apiserver
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/bootlog"
+	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/userdata"
+)
+
+// boots are the reports of the last boots.
+func (p *program) boots() ([]api.Boot, error) { return bootlog.List(p.root, readBootID()) }
+
+// lint judges user data by the model of a variant of this image.
+func (p *program) lint(variant string, doc []byte) (api.LintResult, error) {
+	m := p.model
+	if variant != "" && variant != m.Variant() {
+		var err error
+		if m, err = model.Load(os.DirFS(p.root.Share()), variant); err != nil {
+			return api.LintResult{}, &api.Error{
+				Code: api.CodeInvalid, Message: fmt.Sprintf("load model of variant %s: %v", variant, err),
+				Hint: "this host's image brings the variants that it can judge by",
+			}
+		}
+	}
+	result := userdata.Lint(doc, m.ParseTree)
+	result.Variant = m.Variant()
+	return result, nil
+}
