@@ -222,7 +222,7 @@ const templateGenerator = "schnauzer "
 func (s *Server) getGeneratorsV2(w http.ResponseWriter, _ *http.Request) error {
 	all := map[key.Key]json.RawMessage{}
 	for k := range s.Model.MetadataAll(template) {
-		command, err := marshal(templateGenerator + "'" + k.String() + "'")
+		command, err := json.Marshal(templateGenerator + "'" + k.String() + "'")
 		if err != nil {
 			return err
 		}
