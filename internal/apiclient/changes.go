@@ -143,13 +143,30 @@ func exactlyOne(what string) cobra.PositionalArgs {
 // pageOptions select a part of a long list.
 type pageOptions struct {
 	before uint64
-	limit  int
+	limit  pageLimit
 	output cli.Format
 }
 
+// pageLimit is the value of --limit; the server sends maxPage entries at most.
+type pageLimit int
+
+const maxPage = 1000
+
+func (l *pageLimit) Type() string   { return "N" }
+func (l *pageLimit) String() string { return strconv.Itoa(int(*l)) }
+
+func (l *pageLimit) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		return fmt.Errorf("must be a whole number from 1 to %d", maxPage)
+	}
+	*l = pageLimit(n)
+	return nil
+}
+
 func addPageFlags(c *cobra.Command) *pageOptions {
-	o := &pageOptions{output: cli.FormatTable}
-	c.Flags().IntVarP(&o.limit, "limit", "n", 20, "show at most `N`, the newest")
+	o := &pageOptions{limit: 20, output: cli.FormatTable}
+	c.Flags().VarP(&o.limit, "limit", "n", "show at most `N`, the newest")
 	c.Flags().Uint64Var(&o.before, "before", 0, "show what came before number `ID`")
 	addOutput(c, &o.output)
 	return o
@@ -174,7 +191,7 @@ func newChanges(a *app) *cobra.Command {
 }
 
 func (a *app) listChanges(ctx context.Context, o *pageOptions) error {
-	changes, err := a.client().Changes(ctx, o.before, o.limit)
+	changes, err := a.client().Changes(ctx, o.before, int(o.limit))
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func newHistory(a *app) *cobra.Command {
 	}
 	o := addPageFlags(c)
 	c.RunE = runE(func(ctx context.Context, args []string) error {
-		entries, err := a.client().History(ctx, strings.Join(args, ""), o.before, o.limit)
+		entries, err := a.client().History(ctx, strings.Join(args, ""), o.before, int(o.limit))
 		if err != nil {
 			return failed("Failed to get the history", err)
 		}

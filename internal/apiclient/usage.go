@@ -3,6 +3,7 @@ package apiclient
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,9 +73,18 @@ func flagError(_ *cobra.Command, err error) error {
 	case errors.As(err, &missing):
 		return usagef("Did not give argument to %s", flagNames(missing.GetFlag()))
 	case errors.As(err, &invalid):
-		return usagef("Invalid value '%s' for --%s: %v", invalid.GetValue(), invalid.GetFlag().Name, errors.Unwrap(invalid))
+		return usagef("Invalid value '%s' for --%s: %s", invalid.GetValue(), invalid.GetFlag().Name, whyInvalid(invalid))
 	}
 	return &usageError{message: err.Error()}
+}
+
+// whyInvalid says what was expected, where the parser of numbers would say which of its functions failed.
+func whyInvalid(e *pflag.InvalidValueError) string {
+	why := errors.Unwrap(e)
+	if number := new(strconv.NumError); errors.As(why, &number) {
+		return "must be a whole number"
+	}
+	return why.Error()
 }
 
 func unknownFlag(e *pflag.NotExistError) string {
