@@ -223,7 +223,7 @@ func summary(c *api.Change) string {
 	if len(parts) == 0 {
 		parts = append(parts, "no settings")
 	}
-	return strings.Join(parts, " ")
+	return strings.TrimSuffix(strings.Join(parts, " "), ":") // it may undo and set nothing
 }
 
 func callerName(c api.Caller) string {
