@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/paths"
 )
 
 const (
@@ -66,9 +68,9 @@ func connectError(socket string, err error) *ConnectError {
 	switch {
 	case errors.Is(cause, unix.ENOENT), errors.Is(cause, unix.ENOTDIR):
 		e.api.Hint = "is apiserver running? there is no socket " + socket +
-			"; start it with `systemctl start apiserver`, or say where it is with --root or --socket-path"
+			"; start it with `" + startCommand(socket) + "`, or say where it is with --root or --socket-path"
 	case errors.Is(cause, unix.ECONNREFUSED):
-		e.api.Hint = "is apiserver running? nobody listens on " + socket + "; start it with `systemctl start apiserver`"
+		e.api.Hint = "is apiserver running? nobody listens on " + socket + "; start it with `" + startCommand(socket) + "`"
 	case errors.Is(cause, unix.EACCES), errors.Is(cause, unix.EPERM):
 		e.api.Code = api.CodeForbidden
 		e.api.Hint = permissionHint(socket)
@@ -77,6 +79,14 @@ func connectError(socket string, err error) *ConnectError {
 	}
 	e.api.Message = e.Error()
 	return e
+}
+
+// startCommand starts the server of the host, or of the sandbox whose socket this is.
+func startCommand(socket string) string {
+	if root, ok := strings.CutSuffix(socket, paths.Host.Socket()); ok && root != "" {
+		return "apiserver --root " + root
+	}
+	return "systemctl start apiserver"
 }
 
 func permissionHint(socket string) string {
