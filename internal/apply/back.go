@@ -14,7 +14,7 @@ import (
 // If the settings cannot be reverted, the files are left alone, and the next
 // start goes forward again.
 func (e *Engine) backward(ctx context.Context, r *running, cause error) {
-	r.rec.Change.Error = r.applyError(cause, "the change was undone: settings, files and services are as before")
+	r.rec.Change.Error = r.applyError(cause, "find the cause in the tasks of the change, then make it again")
 	if err := e.revert(ctx, r); err != nil {
 		e.cfg.Log.Error("revert the settings of a change", "change", r.rec.Change.ID, "err", err)
 		r.addToError("its settings could not be reverted: "+err.Error(), "the change was kept: see to the datastore, then undo it")

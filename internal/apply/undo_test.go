@@ -37,7 +37,7 @@ func TestRestartFailureIsUndone(t *testing.T) {
 	c := must(t, w.do(t, set("a=a2", "none=x")), api.StateUndone)
 	want := &api.Error{
 		Code: api.CodeApplyFailed, Message: "restart two: job ended as failed",
-		Hint: "the change was undone: settings, files and services are as before",
+		Hint: "find the cause in the tasks of the change, then make it again",
 	}
 	if diff := cmp.Diff(c.Error, want); diff != "" {
 		t.Error(diff)
