@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -197,6 +198,9 @@ func between(low, high int) cobra.PositionalArgs {
 		if len(args) >= low && len(args) <= high {
 			return nil
 		}
-		return usage(c, fmt.Errorf("%d arguments do not fit", len(args)))
+		if len(args) < low {
+			return usage(c, errors.New("an argument is missing"))
+		}
+		return usage(c, fmt.Errorf("unknown argument '%s'", args[high]))
 	}
 }
