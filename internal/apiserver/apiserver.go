@@ -36,8 +36,11 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 	case errors.Is(err, errHelp):
 		fmt.Fprint(s.Out, usage)
 		return cli.ExitOK
+	case errors.Is(err, errVersion):
+		fmt.Fprintln(s.Out, name, cli.Version())
+		return cli.ExitOK
 	case err != nil:
-		fmt.Fprintf(s.Err, "%s: %v\n\n%s", name, err, usage)
+		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help lists the flags\n", name, err, name)
 		return cli.ExitUsage
 	}
 	log := cli.NewLog(s.Err, o.level)

@@ -37,12 +37,17 @@ Flags:
   --log-level LEVEL       trace, debug, info, warn or error (default info)
   --exec-socket-path PATH accepted for the reference's unit files
   --no-color              accepted; the log has no colours
+  --version               print the version
   --help                  print this
 
 Exit status: 0 stopped in order, 1 failed, 2 wrong usage.
 `
 
-var errHelp = errors.New("help")
+// What is asked for instead of serving.
+var (
+	errHelp    = errors.New("help")
+	errVersion = errors.New("version")
+)
 
 // options are the flags, with their defaults filled in.
 type options struct {
@@ -77,6 +82,7 @@ func parseFlags(args []string) (options, error) {
 	flags.Func("log-level", "", o.setLevel)
 	flags.Func("exec-socket-path", "", func(string) error { return nil })
 	flags.Bool("no-color", false, "")
+	version := flags.Bool("version", false, "")
 	if len(args) > 0 {
 		args = args[1:]
 	}
@@ -84,11 +90,20 @@ func parseFlags(args []string) (options, error) {
 	case errors.Is(err, flag.ErrHelp):
 		return o, errHelp
 	case err != nil:
-		return o, err
+		return o, flagError(err)
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	case *version:
+		return o, errVersion
 	}
 	return o.filled()
+}
+
+// flagError writes flags as the help does, with two dashes.
+func flagError(err error) error {
+	return errors.New(strings.NewReplacer(
+		"flag provided but not defined: -", "unknown flag --", "for flag -", "for --", "flag needs an argument: -", "no value for --",
+	).Replace(err.Error()))
 }
 
 // filled gives what was not said its place below the root.
