@@ -20,10 +20,11 @@ func (m *Model) Explain(k key.Key) (*api.Explanation, error) {
 	if k, err = key.FromSegments(path...); err != nil {
 		return nil, err
 	}
+	services := m.servicesBelow(k)
 	out := &api.Explanation{
 		Key: string(k), Type: n.typeText(), Description: n.description, Rule: n.ruleWords(),
 		Examples: n.exampleTexts(), Default: m.defaultOf(k), Secret: m.Secret(k), Children: n.childNames(),
-		Services: m.AffectedServices(k), Files: m.filesOf(m.AffectedServices(k)),
+		Services: services, Files: m.filesOf(services),
 	}
 	if generator, ok := m.metadata[MetadataSettingGenerator][k]; ok {
 		out.Generator = generator
@@ -106,6 +107,23 @@ func plant(tree map[string]any, path []string, v any) {
 		tree = next
 	}
 	tree[path[len(path)-1]] = v
+}
+
+// servicesBelow are the services that a change of k affects: those of the whole
+// of k as the model orders them, then those that single members name.
+func (m *Model) servicesBelow(k key.Key) []string {
+	names := slices.Clone(m.AffectedServices(k))
+	for _, member := range slices.Sorted(maps.Keys(m.metadata[MetadataAffectedServices])) {
+		if !member.Within(k) {
+			continue
+		}
+		for _, name := range m.AffectedServices(member) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // filesOf are the paths of the files of services, sorted.

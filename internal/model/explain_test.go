@@ -25,6 +25,12 @@ func TestExplain(t *testing.T) {
 			Services: []string{"ntp"}, Files: []string{"/etc/chrony.conf"},
 		},
 		{
+			Key: "settings.kernel", Type: "object", Children: []string{"lockdown", "modules", "sysctl"},
+			Default:  raw(`{"lockdown":"integrity"}`),
+			Services: []string{"lockdown", "kernel-modules", "sysctl"},
+			Files:    []string{"/etc/corndog.toml", "/etc/modprobe.d/modprobe.conf", "/etc/modules-load.d/modules-load.conf"},
+		},
+		{
 			Key: "settings.pki", Type: "map of object", Rule: "Each name: 1 to 76 ASCII letters, digits and hyphens.",
 			Examples: []json.RawMessage{raw(`{"my-ca":{"trusted":true}}`)}, Children: []string{"<NAME>"},
 			Services: []string{"pki", "docker"}, Files: []string{"/etc/certdog.toml", "/etc/docker/daemon.json", "/etc/network/proxy.env"},
