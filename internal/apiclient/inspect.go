@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/key"
 )
 
 // question makes a command that prints one answer of the server.
@@ -58,12 +60,15 @@ func printExplanation(w io.Writer, e *api.Explanation) {
 	}
 	add("accepts", e.Rule)
 	add("examples", rawTexts(e.Examples))
-	add("value", optionalText(e.Value))
+	addLeaves(&rows, "  value", e.Value)
 	if e.Origin != nil {
 		add("from", originText(*e.Origin))
 	}
-	add("default", optionalText(e.Default))
-	if e.Secret {
+	addLeaves(&rows, "  default", e.Default)
+	switch {
+	case e.Secret && len(e.Children) > 0:
+		add("secret", "in part: secrets are never shown in plans, history and messages")
+	case e.Secret:
 		add("secret", "yes: never shown in plans, history and messages")
 	}
 	add("services", strings.Join(e.Services, ", "))
@@ -71,6 +76,23 @@ func printExplanation(w io.Writer, e *api.Explanation) {
 	add("generator", optionalText(e.Generator))
 	add("members", strings.Join(e.Children, ", "))
 	cli.Table(w, rows)
+}
+
+// addLeaves adds a value: what an object holds a line each, as 'set' takes it.
+func addLeaves(rows *[][]string, name string, v json.RawMessage) {
+	var tree any
+	if v == nil || json.Unmarshal(v, &tree) != nil {
+		return
+	}
+	var texts []string
+	walk(tree, "", func(k key.Key, value any) {
+		texts = append(texts, strings.TrimPrefix(string(k)+" = ", " = ")+valueText(value))
+	})
+	slices.Sort(texts)
+	for _, text := range texts {
+		*rows = append(*rows, []string{name, text})
+		name = "  "
+	}
 }
 
 func optionalText(v json.RawMessage) string {
