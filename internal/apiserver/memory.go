@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -9,6 +10,15 @@ import (
 // gcPercent trades a little time for memory: the daemon's heap is small, and it idles most of its life.
 const gcPercent = 50
 
+// spareMemory keeps the heap small from the beginning. What was allocated and
+// dropped while packages were initialised, which for the schema compiler is
+// more than the model takes, is collected at once, so that what stays for good
+// fills those holes instead of lying scattered behind them.
+func spareMemory() {
+	debug.SetGCPercent(gcPercent)
+	runtime.GC()
+}
+
 // restAfter is how long no request must have come for memory to be given back.
 const restAfter = 15 * time.Second
 
@@ -16,7 +26,6 @@ const restAfter = 15 * time.Second
 // and whenever the daemon comes to rest: the runtime by itself keeps what one
 // big request took for minutes. stop waits for the end.
 func (p *program) startResting() (stop func()) {
-	debug.SetGCPercent(gcPercent)
 	debug.FreeOSMemory()
 	var wg sync.WaitGroup
 	done := make(chan struct{})
