@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -194,13 +195,18 @@ func breaksOnly(t *testing.T, image []byte, i int) bool {
 	return broken != nil && sound == nil
 }
 
-// Every bit may flip. It is found, or it is in a place that nobody reads.
+// Every bit may flip. It is found, or it is in a place that nobody looks at.
+// Pages that are not read at all, about half of them, need no trial.
 func TestEveryFlippedBitIsFoundOrHarmless(t *testing.T) {
 	_, image := damagedStore(t)
 	image = trimmed(t, image)
+	read := readPages(t, image)
 	want, found := "3", 0
 	const step = 5 // bytes: a prime, so that every field is met in some page
 	for at := 0; at < len(image); at += step {
+		if !read[at/boltfile.PageSize] {
+			continue
+		}
 		image[at] ^= 1 << (at % 8)
 		c, damage := verifyBytes(t, image)
 		image[at] ^= 1 << (at % 8)
@@ -212,14 +218,42 @@ func TestEveryFlippedBitIsFoundOrHarmless(t *testing.T) {
 			t.Errorf("bit flipped in byte %d: the store shows commit %s", at, e.Value)
 		}
 	}
-	if share := float64(found) * step / float64(len(image)); share < 0.2 {
+	t.Logf("%d pages of %d are read; %d flips were found", len(read), len(image)/boltfile.PageSize, found)
+	if share := float64(found) * step / float64(len(read)*boltfile.PageSize); share < 0.35 {
 		t.Errorf("only %.2f of the flips were found", share)
 	}
 }
 
+// pageRecorder notes which pages are read.
+type pageRecorder struct {
+	*bytes.Reader
+	read map[int]bool
+}
+
+func (r *pageRecorder) ReadAt(into []byte, offset int64) (int, error) {
+	for at := offset; at < offset+int64(len(into)); at += boltfile.PageSize {
+		r.read[int(at/boltfile.PageSize)] = true
+	}
+	return r.Reader.ReadAt(into, offset)
+}
+
+func readPages(t testing.TB, image []byte) map[int]bool {
+	t.Helper()
+	r := &pageRecorder{bytes.NewReader(image), map[int]bool{}}
+	if _, damage := verifyReader(t, r, len(image)); damage != nil {
+		t.Fatal(damage)
+	}
+	return r.read
+}
+
 func verifyBytes(t testing.TB, image []byte) (*commit, error) {
 	t.Helper()
-	pages, err := boltfile.Open(bytes.NewReader(image), int64(len(image)))
+	return verifyReader(t, bytes.NewReader(image), len(image))
+}
+
+func verifyReader(t testing.TB, r io.ReaderAt, size int) (*commit, error) {
+	t.Helper()
+	pages, err := boltfile.Open(r, int64(size))
 	if err != nil {
 		return nil, err
 	}
