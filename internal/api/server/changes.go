@@ -15,6 +15,7 @@ import (
 	"github.com/hostler-os/hostler/internal/apply"
 	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/model"
 )
 
 // request reads a ChangeRequest and translates it for the engine.
@@ -66,7 +67,7 @@ func (s *Server) values(in api.ChangeRequest) ([]key.Pair, error) {
 	if len(in.Settings) > 0 {
 		pairs, err := s.Model.ParseJSON(in.Settings)
 		if err != nil {
-			return nil, err
+			return nil, unplaced(err)
 		}
 		all = pairs
 	}
@@ -79,6 +80,20 @@ func (s *Server) values(in api.ChangeRequest) ([]key.Pair, error) {
 	}
 	slices.SortStableFunc(all, func(a, b key.Pair) int { return strings.Compare(a.Key.String(), b.Key.String()) })
 	return slices.CompactFunc(all, func(a, b key.Pair) bool { return a.Key == b.Key }), nil
+}
+
+// unplaced takes lines and columns out of what the model says of a member of a
+// body: they count from that member, and clients make it of other documents.
+func unplaced(err error) error {
+	e := new(model.Error)
+	if !errors.As(err, &e) {
+		return err
+	}
+	violations := slices.Clone(e.Violations)
+	for i := range violations {
+		violations[i].Line, violations[i].Column = 0, 0
+	}
+	return &model.Error{Violations: violations}
 }
 
 // unset finds the keys that have a value in the layer at or below those asked

@@ -214,7 +214,8 @@ func TestRefusedChanges(t *testing.T) {
 		{"unknown key", `{"pairs": ["motdd=a"]}`, 400, api.Error{Code: api.CodeUnknownKey, Key: "settings.motdd", Hint: "did you mean settings.motd?"}},
 		{"unknown key to unset", `{"unset": ["motdd"]}`, 400, api.Error{Code: api.CodeUnknownKey, Key: "settings.motdd", Hint: "did you mean settings.motd?"}},
 		{"unknown key to apply", `{"apply": ["motdd"]}`, 400, api.Error{Code: api.CodeUnknownKey, Key: "settings.motdd", Hint: "did you mean settings.motd?"}},
-		{"bad value", `{"settings": {"updates": {"seed": -1}}}`, 400, api.Error{Code: api.CodeInvalidValue, Key: "settings.updates.seed", Message: "-1"}},
+		{"bad value", `{"settings": {"updates": {"seed": -1}}}`, 400, api.Error{Code: api.CodeInvalidValue, Key: "settings.updates.seed", Message: "at least 0"}},
+		{"not the line of the member", `{"settings": {"motd": 1}}`, 400, api.Error{Code: api.CodeInvalidValue, Message: "expected a string"}},
 		{"set and unset", `{"pairs": ["motd=a"], "unset": ["motd"]}`, 400, api.Error{Code: api.CodeInvalid, Key: "settings.motd", Message: "both"}},
 		{"bad try", `{"pairs": ["motd=a"], "try": "soon"}`, 400, api.Error{Code: api.CodeInvalid, Message: "'soon'", Hint: "a duration such as 5m or 1h"}},
 		{"endless try", `{"pairs": ["motd=a"], "try": "90000h"}`, 400, api.Error{Code: api.CodeInvalid, Message: "30 days"}},
@@ -232,6 +233,9 @@ func TestRefusedChanges(t *testing.T) {
 			if got.Status != tt.status || e.Code != tt.want.Code || !strings.Contains(e.Message, tt.want.Message) ||
 				tt.want.Key != "" && e.Key != tt.want.Key || tt.want.Hint != "" && e.Hint != tt.want.Hint {
 				t.Errorf("got %d %+v, want %d %+v", got.Status, e, tt.status, tt.want)
+			}
+			if e.Code != api.CodeInvalid && strings.Contains(e.Message, "at line") {
+				t.Errorf("%s: the line is not one of the client's document", e.Message)
 			}
 		})
 	}
