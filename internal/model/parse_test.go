@@ -200,7 +200,11 @@ func TestErrorAPI(t *testing.T) {
 	for doc, want := range map[string]api.Error{
 		`{"motd":1,"nosuch":2}`: {
 			Code: api.CodeInvalidValue, Key: "settings.motd", Hint: `write it in quotes: "1"`,
-			Message: "settings.motd: invalid type: integer `1`, expected a string at line 1 column 9 (and 1 more)",
+			Message: "settings.motd: invalid type: integer `1`, expected a string at line 1 column 9 (and 1 more: settings.nosuch)",
+		},
+		`{"motd":1,"a":1,"b":1,"c":1,"d":1}`: {
+			Code: api.CodeInvalidValue, Key: "settings.motd", Hint: `write it in quotes: "1"`,
+			Message: "settings.motd: invalid type: integer `1`, expected a string at line 1 column 9 (and 4 more: settings.a, settings.b, settings.c, …)",
 		},
 		`{"ntp":{"option":2}}`: {
 			Code: api.CodeUnknownKey, Key: "settings.ntp.option", Hint: "did you mean settings.ntp.options?",

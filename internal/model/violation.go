@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 }
 
 // API turns the first violation into an api.Error (code, key, hint) and says
-// how many more there are.
+// how many more there are, and where.
 func (e *Error) API() *api.Error {
 	first := e.Violations[0]
 	out := &api.Error{Code: api.CodeInvalidValue, Message: first.String(), Key: first.Key, Hint: first.Hint}
@@ -56,10 +56,24 @@ func (e *Error) API() *api.Error {
 	case first.Key == "":
 		out.Code = api.CodeInvalid
 	}
-	if more := len(e.Violations) - 1; more > 0 {
-		out.Message += " (and " + strconv.Itoa(more) + " more)"
+	if more := e.Violations[1:]; len(more) > 0 {
+		out.Message += " (and " + strconv.Itoa(len(more)) + " more: " + places(more) + ")"
 	}
 	return out
+}
+
+// places are the keys of the first few violations.
+func places(violations []Violation) string {
+	const most = 3
+	var keys []string
+	for i, v := range violations {
+		if i == most {
+			keys = append(keys, "…")
+			break
+		}
+		keys = append(keys, clip(v.Key))
+	}
+	return strings.Join(keys, ", ")
 }
 
 // As lets errors.As find the *api.Error of e.
