@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hostler-os/hostler/internal/durable/durabletest"
+	"github.com/hostler-os/hostler/internal/gpt/gpttest"
 )
 
 // The states that a table goes through in these tests: three entries change at once.
@@ -46,7 +47,7 @@ func (m *memory) step(t *testing.T, size, to int) {
 	if _, err := Update(m, m.geometry(size), set(steps[to])); err != nil {
 		t.Fatal(err)
 	}
-	m.mark(fmt.Sprint(to))
+	m.Mark(fmt.Sprint(to))
 }
 
 // checkCrashes visits every state that power loss may leave: the table must
@@ -54,7 +55,7 @@ func (m *memory) step(t *testing.T, size, to int) {
 func checkCrashes(log durabletest.Log, size int) (states int, err error) {
 	err = log.Crashes(func(c durabletest.Crash) error {
 		states++
-		at, err := stepOf(c.Tree[diskPath].Data, size)
+		at, err := stepOf(c.Tree[gpttest.Path].Data, size)
 		if err != nil {
 			return fmt.Errorf("%v: %w", c, err)
 		}
@@ -67,7 +68,7 @@ func checkCrashes(log durabletest.Log, size int) (states int, err error) {
 }
 
 func mends(c durabletest.Crash, size int) error {
-	m := newMemory(c.Tree[diskPath].Data)
+	m := newMemory(c.Tree[gpttest.Path].Data)
 	if _, err := Update(m, m.geometry(size), func(*Table) error { return nil }); err != nil {
 		return fmt.Errorf("%v: %w", c, err)
 	}
@@ -85,7 +86,7 @@ func started(t *testing.T, size int) *memory {
 	if _, err := Update(m, m.geometry(size), set(steps[0])); err != nil {
 		t.Fatal(err)
 	}
-	return newMemory(m.data)
+	return newMemory(m.Data)
 }
 
 func TestPowerLoss(t *testing.T) {
@@ -93,7 +94,7 @@ func TestPowerLoss(t *testing.T) {
 		m := started(t, size)
 		m.step(t, size, 1)
 		m.step(t, size, 2)
-		log := m.history()
+		log := m.Log()
 		states, err := checkCrashes(log, size)
 		if err != nil {
 			t.Fatal(err)
@@ -107,11 +108,11 @@ func TestPowerLossWithOneCopy(t *testing.T) {
 	for which, name := range copyNames {
 		t.Run(name, func(t *testing.T) {
 			m := started(t, 512)
-			headers := [2]int{512, len(m.data) - 512}
-			clear(m.data[headers[which]:][:512])
-			m = newMemory(m.data)
+			headers := [2]int{512, len(m.Data) - 512}
+			clear(m.Data[headers[which]:][:512])
+			m = newMemory(m.Data)
 			m.step(t, 512, 1)
-			if _, err := checkCrashes(m.history(), 512); err != nil {
+			if _, err := checkCrashes(m.Log(), 512); err != nil {
 				t.Error(err)
 			}
 		})
@@ -125,18 +126,18 @@ func killed(t *testing.T) []durabletest.Log {
 	first := started(t, 512)
 	first.step(t, 512, 1)
 	var logs []durabletest.Log
-	for n := range first.ops {
-		m := newMemory(first.base)
-		for _, op := range first.ops[:n] {
+	for n := range first.Ops {
+		m := newMemory(first.Base)
+		for _, op := range first.Ops[:n] {
 			if op.Kind == durabletest.Write {
 				_, _ = m.WriteAt(op.Data, op.Offset)
 			} else {
 				_ = m.Sync()
 			}
 		}
-		m.mark("killed")
+		m.Mark("killed")
 		m.step(t, 512, 2)
-		logs = append(logs, m.history())
+		logs = append(logs, m.Log())
 	}
 	return logs
 }
@@ -145,7 +146,7 @@ func killed(t *testing.T) []durabletest.Log {
 // its step must show, and before it anything whole.
 func checkKilled(log durabletest.Log) error {
 	return log.Crashes(func(c durabletest.Crash) error {
-		at, err := stepOf(c.Tree[diskPath].Data, 512)
+		at, err := stepOf(c.Tree[gpttest.Path].Data, 512)
 		if err != nil {
 			return fmt.Errorf("%v: %w", c, err)
 		}
@@ -168,7 +169,7 @@ func TestPowerLossAfterKill(t *testing.T) {
 func TestEverySyncCounts(t *testing.T) {
 	m := started(t, 512)
 	m.step(t, 512, 1)
-	log, syncs := m.history(), 0
+	log, syncs := m.Log(), 0
 	for i, op := range log.Ops {
 		if !op.Syncs() {
 			continue
@@ -211,7 +212,7 @@ func TestOrderOfOperations(t *testing.T) {
 	m := formatted(t, 512)
 	m.step(t, 512, 1)
 	var got []string
-	for _, op := range m.ops {
+	for _, op := range m.Ops {
 		got = append(got, fmt.Sprintf("%s %d+%d", op.Kind, op.Offset, len(op.Data)))
 	}
 	want := "sync 0+0, write 48640+16384, write 65024+92, sync 0+0, write 1024+16384, write 512+92, sync 0+0, mark 0+0"

@@ -65,7 +65,7 @@ func TestGolden(t *testing.T) {
 			if err := Format(ours, made); err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(ours.data[test.sectorSize:], m.data[test.sectorSize:]) {
+			if !bytes.Equal(ours.Data[test.sectorSize:], m.Data[test.sectorSize:]) {
 				t.Error("the tool's copies and ours differ")
 			}
 		})

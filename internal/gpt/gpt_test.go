@@ -43,8 +43,8 @@ func TestFormatThenRead(t *testing.T) {
 func TestNothingIsWrittenWhenNothingChanges(t *testing.T) {
 	m := formatted(t, 512)
 	written, err := Update(m, m.geometry(512), func(*Table) error { return nil })
-	if err != nil || written || len(m.ops) > 0 {
-		t.Errorf("written %v, %d operations, %v", written, len(m.ops), err)
+	if err != nil || written || len(m.Ops) > 0 {
+		t.Errorf("written %v, %d operations, %v", written, len(m.Ops), err)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestUpdateTouchesOnlyBothCopies(t *testing.T) {
 			t.Error(err, table.Partition(1))
 		}
 		first, last := int64(table.FirstUsable)*int64(size), int64(table.LastUsable+1)*int64(size)
-		if !bytes.Equal(m.data[:size], m.base[:size]) || !bytes.Equal(m.data[first:last], m.base[first:last]) {
+		if !bytes.Equal(m.Data[:size], m.Base[:size]) || !bytes.Equal(m.Data[first:last], m.Base[first:last]) {
 			t.Error("the protective MBR or partitions were touched")
 		}
 	})
@@ -108,23 +108,23 @@ func TestRepair(t *testing.T) {
 		damage func(m *memory, t *Table)
 		want   string
 	}{
-		{"primary signature", func(m *memory, _ *Table) { clear(m.data[512:520]) }, "primary copy: signature"},
-		{"primary header", func(m *memory, _ *Table) { m.data[512+72]++ }, "primary copy: header CRC"},
-		{"primary entries", func(m *memory, _ *Table) { m.data[1024+48]++ }, "primary copy: CRC of the entries"},
-		{"primary wiped", func(m *memory, _ *Table) { clear(m.data[512 : 34*512]) }, "primary copy: signature"},
-		{"backup header", func(m *memory, _ *Table) { m.data[len(m.data)-512+20]++ }, "backup copy: header CRC"},
-		{"backup entries", func(m *memory, _ *Table) { m.data[len(m.data)-33*512]++ }, "backup copy: CRC of the entries"},
-		{"backup wiped", func(m *memory, _ *Table) { clear(m.data[len(m.data)-33*512:]) }, "backup copy: signature"},
+		{"primary signature", func(m *memory, _ *Table) { clear(m.Data[512:520]) }, "primary copy: signature"},
+		{"primary header", func(m *memory, _ *Table) { m.Data[512+72]++ }, "primary copy: header CRC"},
+		{"primary entries", func(m *memory, _ *Table) { m.Data[1024+48]++ }, "primary copy: CRC of the entries"},
+		{"primary wiped", func(m *memory, _ *Table) { clear(m.Data[512 : 34*512]) }, "primary copy: signature"},
+		{"backup header", func(m *memory, _ *Table) { m.Data[len(m.Data)-512+20]++ }, "backup copy: header CRC"},
+		{"backup entries", func(m *memory, _ *Table) { m.Data[len(m.Data)-33*512]++ }, "backup copy: CRC of the entries"},
+		{"backup wiped", func(m *memory, _ *Table) { clear(m.Data[len(m.Data)-33*512:]) }, "backup copy: signature"},
 		{"primary in another place", func(m *memory, t *Table) {
 			h := t.copyHeader(primary, t.array)
 			h.Self = 3
-			copy(m.data[512:], h.encode(t.rawHeader))
+			copy(m.Data[512:], h.encode(t.rawHeader))
 		}, "primary copy: header says that it lies in sector 3"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := formatted(t, 512)
-			whole := bytes.Clone(m.data)
+			whole := bytes.Clone(m.Data)
 			table, _ := Read(m, m.geometry(512))
 			test.damage(m, table)
 			table, err := Read(m, m.geometry(0))
@@ -137,7 +137,7 @@ func TestRepair(t *testing.T) {
 			if written, err := Update(m, m.geometry(0), func(*Table) error { return nil }); err != nil || !written {
 				t.Fatal(written, err)
 			}
-			if !bytes.Equal(m.data, whole) {
+			if !bytes.Equal(m.Data, whole) {
 				t.Error("not as before")
 			}
 		})
@@ -151,8 +151,8 @@ func TestBackupAhead(t *testing.T) {
 	if _, err := Update(ahead, ahead.geometry(512), func(t *Table) error { t.Partition(1).Attributes = 99; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	whole := bytes.Clone(m.data)
-	copy(m.data[len(m.data)-33*512:], ahead.data[len(m.data)-33*512:])
+	whole := bytes.Clone(m.Data)
+	copy(m.Data[len(m.Data)-33*512:], ahead.Data[len(m.Data)-33*512:])
 	table, err := Read(m, m.geometry(512))
 	if err != nil {
 		t.Fatal(err)
@@ -160,14 +160,14 @@ func TestBackupAhead(t *testing.T) {
 	if got := table.Partition(1).Attributes; got != 1<<56|1<<48 {
 		t.Errorf("attributes are %#x", got)
 	}
-	if written, err := Write(m, table); err != nil || !written || !bytes.Equal(m.data, whole) {
+	if written, err := Write(m, table); err != nil || !written || !bytes.Equal(m.Data, whole) {
 		t.Error("the backup copy was not made like the primary one", written, err)
 	}
 }
 
 func TestDiskGivenAway(t *testing.T) {
 	m := formatted(t, 512)
-	clear(m.data[:1024])
+	clear(m.Data[:1024])
 	if _, err := Read(m, m.geometry(512)); !errors.Is(err, ErrNoTable) || !strings.Contains(err.Error(), "protective MBR") {
 		t.Errorf("a backup copy without protective MBR: %v", err)
 	}
@@ -176,7 +176,7 @@ func TestDiskGivenAway(t *testing.T) {
 // An image that was copied to a larger disk has its backup copy in the middle.
 func TestGrownDisk(t *testing.T) {
 	m := formatted(t, 512)
-	m.data = append(m.data, make([]byte, 1<<20)...)
+	m.Data = append(m.Data, make([]byte, 1<<20)...)
 	g := m.geometry(512)
 	written, err := Update(m, g, func(t *Table) error { t.Partition(1).Attributes = 5; return nil })
 	if err != nil || !written {
@@ -225,8 +225,8 @@ func TestWriteRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := formatted(t, 512)
 			_, err := Update(m, m.geometry(512), func(t *Table) error { test.change(t); return nil })
-			if err == nil || !strings.Contains(err.Error(), test.want) || len(m.ops) > 0 {
-				t.Errorf("got %v, want %s; %d operations", err, test.want, len(m.ops))
+			if err == nil || !strings.Contains(err.Error(), test.want) || len(m.Ops) > 0 {
+				t.Errorf("got %v, want %s; %d operations", err, test.want, len(m.Ops))
 			}
 		})
 	}
@@ -242,8 +242,8 @@ func hostile(t *testing.T, change func(h *header)) error {
 	}
 	h := table.copyHeader(primary, table.array)
 	change(&h)
-	copy(m.data[512:], h.encode(table.rawHeader))
-	clear(m.data[len(m.data)-512:])
+	copy(m.Data[512:], h.encode(table.rawHeader))
+	clear(m.Data[len(m.Data)-512:])
 	_, err = Read(m, m.geometry(512))
 	return err
 }
@@ -307,10 +307,10 @@ func TestFailures(t *testing.T) {
 	if _, err := Update(full, full.geometry(512), raise); err != nil {
 		t.Fatal(err)
 	}
-	for n := range full.ops {
+	for n := range full.Ops {
 		m := formatted(t, 512)
-		m.fail = func(durabletest.Op) error {
-			if len(m.ops) == n {
+		m.Fail = func(durabletest.Op) error {
+			if len(m.Ops) == n {
 				return errBroken
 			}
 			return nil
@@ -369,7 +369,7 @@ func TestHeaderLayout(t *testing.T) {
 // The input is a header and entries, laid over the primary copy of a sound
 // disk; with mend their sums are made right, so that fuzzing gets behind them.
 func FuzzRead(f *testing.F) {
-	sound := formatted(f, 512).data
+	sound := formatted(f, 512).Data
 	table, err := Read(newMemory(sound), Geometry{Size: int64(len(sound)), SectorSize: 512})
 	if err != nil {
 		f.Fatal(err)
@@ -381,13 +381,13 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, head, entries []byte, mend, wipe bool) {
 		m := newMemory(sound)
-		copy(m.data[512:1024], head)
-		copy(m.data[1024:1024+16<<10], entries)
+		copy(m.Data[512:1024], head)
+		copy(m.Data[1024:1024+16<<10], entries)
 		if mend {
-			mendCRCs(m.data)
+			mendCRCs(m.Data)
 		}
 		if wipe {
-			clear(m.data[len(m.data)-512:])
+			clear(m.Data[len(m.Data)-512:])
 		}
 		fuzzDisk(t, m)
 	})

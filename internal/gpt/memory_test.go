@@ -1,67 +1,19 @@
 package gpt
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"testing"
 
-	"github.com/hostler-os/hostler/internal/durable/durabletest"
+	"github.com/hostler-os/hostler/internal/gpt/gpttest"
 )
 
 // memory is a disk in memory that logs what is done to it.
-type memory struct {
-	data []byte
-	base []byte
-	ops  []durabletest.Op
-	fail func(op durabletest.Op) error // nil: nothing fails
-}
+type memory struct{ *gpttest.Disk }
 
-const diskPath = "disk"
-
-func newMemory(data []byte) *memory {
-	return &memory{data: bytes.Clone(data), base: bytes.Clone(data)}
-}
-
-func (m *memory) ReadAt(data []byte, offset int64) (int, error) {
-	return bytes.NewReader(m.data).ReadAt(data, offset)
-}
-
-func (m *memory) WriteAt(data []byte, offset int64) (int, error) {
-	op := durabletest.Op{Kind: durabletest.Write, Path: diskPath, Offset: offset, Data: bytes.Clone(data)}
-	if err := m.log(op); err != nil {
-		return 0, err
-	}
-	if offset+int64(len(data)) > int64(len(m.data)) {
-		return 0, io.ErrShortWrite
-	}
-	return copy(m.data[offset:], data), nil
-}
-
-func (m *memory) Sync() error {
-	return m.log(durabletest.Op{Kind: durabletest.Sync, Path: diskPath})
-}
-
-func (m *memory) log(op durabletest.Op) error {
-	if m.fail != nil {
-		if err := m.fail(op); err != nil {
-			return err
-		}
-	}
-	m.ops = append(m.ops, op)
-	return nil
-}
-
-func (m *memory) mark(text string) {
-	m.ops = append(m.ops, durabletest.Op{Kind: durabletest.Mark, Mark: text})
-}
-
-func (m *memory) history() durabletest.Log {
-	return durabletest.Log{Base: durabletest.Tree{diskPath: {Data: m.base}}, Ops: m.ops}
-}
+func newMemory(data []byte) *memory { return &memory{gpttest.New(data)} }
 
 func (m *memory) geometry(sectorSize int) Geometry {
-	return Geometry{Size: int64(len(m.data)), SectorSize: sectorSize}
+	return Geometry{Size: int64(len(m.Data)), SectorSize: sectorSize}
 }
 
 var (
@@ -93,7 +45,7 @@ func formatted(t testing.TB, sectorSize int) *memory {
 	if err := Format(m, table); err != nil {
 		t.Fatal(err)
 	}
-	return newMemory(m.data)
+	return newMemory(m.Data)
 }
 
 var errBroken = errors.New("broken")
