@@ -61,7 +61,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	defer leave()
 
 	if r.ContentLength > maxBody {
-		drain(r.Body)
+		if r.Header.Get("Expect") == "" { // else nothing comes before it is asked for
+			drain(r.Body)
+		}
 		return nil, tooLarge(fmt.Sprintf("JSON payload (%d bytes) is larger than allowed (limit: %d bytes).", r.ContentLength, maxBody))
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))

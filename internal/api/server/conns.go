@@ -21,11 +21,12 @@ const (
 	waiting phase = iota // for the head of a request: idle, or slower than everybody else
 	reading              // the body of one
 	parked               // an answer that comes when something happens: events, a change's end
+	writing              // an answer that is there, and that the peer may be slow to read
 	busy                 // in a handler
 	phases
 )
 
-var phaseNames = [phases]string{waiting: "waiting", reading: "reading", parked: "parked", busy: "busy"}
+var phaseNames = [phases]string{waiting: "waiting", reading: "reading", parked: "parked", writing: "writing", busy: "busy"}
 
 // A conn is one connection and who is at its other end, read once, when it came.
 type conn struct {
@@ -139,6 +140,18 @@ func (t *connTable) count() (counts [phases]int, evicted uint64) {
 func (c *conn) enter(p phase) (leave func()) {
 	c.set(p)
 	return func() { c.set(busy) }
+}
+
+// answering notes that what the connection waits for, if for anything, is its peer.
+func (c *conn) answering() {
+	if c.table == nil {
+		return
+	}
+	c.table.mu.Lock()
+	defer c.table.mu.Unlock()
+	if c.phase == busy {
+		c.phase, c.since = writing, time.Now()
+	}
 }
 
 func (c *conn) set(p phase) {

@@ -12,9 +12,6 @@ import (
 // heartbeat is how often a silent event stream shows that it lives.
 const heartbeat = 15 * time.Second
 
-// writeTime is how long a watcher may leave an event unread.
-const writeTime = 30 * time.Second
-
 // A stream writes server-sent events (HTML standard, §9.2).
 type stream struct {
 	w       http.ResponseWriter

@@ -153,7 +153,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.NotFound(s.notFound)
 	mux.MethodNotAllowed(s.notFound)
-	return plainPaths(mux)
+	return answering(plainPaths(mux))
 }
 
 // notFound answers unknown paths, and known ones with a wrong method, as the reference does: empty.
