@@ -45,7 +45,7 @@ type app struct {
 	cli.Streams
 	socket  string
 	root    string
-	level   logLevel
+	level   cli.Level
 	verbose bool
 	api     *client.Client // made by client at its first use
 }
@@ -66,7 +66,7 @@ func (a *app) socketPath() string {
 
 // log is where details for whoever debugs go: standard error, without times.
 func (a *app) log() *slog.Logger {
-	level := slog.Level(a.level)
+	level := a.level.Level()
 	if a.verbose {
 		level = min(level, slog.LevelDebug)
 	}
@@ -83,27 +83,7 @@ func (a *app) log() *slog.Logger {
 
 // note tells people something that is neither result nor error.
 func (a *app) note(format string, args ...any) {
-	if slog.Level(a.level) <= slog.LevelInfo {
+	if a.level.Level() <= slog.LevelInfo {
 		fmt.Fprintf(a.Err, format+"\n", args...)
 	}
-}
-
-// logLevel is the value of --log-level.
-type logLevel slog.Level
-
-var logLevels = []string{"trace", "debug", "info", "warn", "error"}
-
-func (l *logLevel) String() string { return "info" }
-func (l *logLevel) Type() string   { return "LEVEL" }
-
-func (l *logLevel) Set(text string) error {
-	for i, name := range logLevels {
-		if name == text {
-			*l = logLevel(client.LevelTrace + slog.Level(4*i))
-			return nil
-		}
-	}
-	e := usagef("Invalid log level '%s'", text)
-	e.hint = "trace, debug, info, warn or error"
-	return e
 }

@@ -72,11 +72,11 @@ func addGlobals(a *app, root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.socket, "socket-path", "s", "", "`PATH` of the socket of the API (default /run/api.sock)")
 	f.StringVar(&a.root, "root", "", "use the socket below this folder, such as a sandbox: `DIR`/run/api.sock")
-	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn or error")
+	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log level debug; raw also prints the status line")
 	f.BoolP("help", "h", false, "show help")
 	root.Flags().Bool("version", false, "print the version")
-	root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
+	root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(cli.Levels(), cobra.ShellCompDirectiveNoFileComp))
 	root.MarkPersistentFlagDirname("root")
 }
 

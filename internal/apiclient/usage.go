@@ -72,6 +72,8 @@ func flagError(_ *cobra.Command, err error) error {
 		return usagef("Unknown argument '%s'", unknownFlag(unknown))
 	case errors.As(err, &missing):
 		return usagef("Did not give argument to %s", flagNames(missing.GetFlag()))
+	case errors.As(err, &invalid) && invalid.GetFlag().Name == "log-level":
+		return &usageError{fmt.Sprintf("Invalid log level '%s'", invalid.GetValue()), errors.Unwrap(invalid).Error()}
 	case errors.As(err, &invalid):
 		return usagef("Invalid value '%s' for --%s: %s", invalid.GetValue(), invalid.GetFlag().Name, whyInvalid(invalid))
 	}

@@ -43,7 +43,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help lists the flags\n", name, err, name)
 		return cli.ExitUsage
 	}
-	log := cli.NewLog(s.Err, o.level)
+	log := cli.NewLog(s.Err, o.level.Level())
 	return cli.Report(s.Err, name, run(ctx, o, log))
 }
 

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -34,7 +33,7 @@ Flags:
   --variant NAME          the variant of the image; default what the file
                           usr/share/hostler/variant below the root says
   --restart-timeout TIME  how long one restart command may take (default 2m)
-  --log-level LEVEL       trace, debug, info, warn or error (default info)
+  --log-level LEVEL       trace, debug, info, warn, error or off (default info)
   --exec-socket-path PATH accepted for the reference's unit files
   --no-color              accepted; the log has no colours
   --version               print the version
@@ -58,7 +57,7 @@ type options struct {
 	datastore      string
 	variant        string
 	restartTimeout time.Duration
-	level          slog.Level
+	level          cli.Level
 }
 
 // datastoreFile is the name of the datastore's file in a folder of the reference's layout.
@@ -79,7 +78,7 @@ func parseFlags(args []string) (options, error) {
 	flags.Func("datastore-path", "", o.setDatastore)
 	flags.Func("variant", "", func(text string) error { o.variant = text; return notEmpty(text) })
 	flags.Func("restart-timeout", "", o.setTimeout)
-	flags.Func("log-level", "", o.setLevel)
+	flags.Var(&o.level, "log-level", "")
 	flags.Func("exec-socket-path", "", func(string) error { return nil })
 	flags.Bool("no-color", false, "")
 	version := flags.Bool("version", false, "")
@@ -165,14 +164,5 @@ func (o *options) setTimeout(text string) error {
 		return errors.New("a duration such as 90s is wanted")
 	}
 	o.restartTimeout = d
-	return nil
-}
-
-func (o *options) setLevel(text string) error {
-	level, ok := cli.LogLevels[strings.ToLower(text)]
-	if !ok {
-		return errors.New("it is none of trace, debug, info, warn, error")
-	}
-	o.level = level
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hostler-os/hostler/internal/cli"
 )
 
 func TestParseFlags(t *testing.T) {
@@ -37,7 +39,7 @@ func TestParseFlags(t *testing.T) {
 			"the rest",
 			[]string{"--socket-path", "/s", "--socket-mode", "600", "--variant", "v", "--log-level", "WARN", "--restart-timeout", "5s", "--no-color", "--exec-socket-path", "/x"},
 			with(func(o *options) {
-				o.socket, o.socketMode, o.variant, o.level, o.restartTimeout = "/s", 0o600, "v", slog.LevelWarn, 5*time.Second
+				o.socket, o.socketMode, o.variant, o.level, o.restartTimeout = "/s", 0o600, "v", cli.Level(slog.LevelWarn), 5*time.Second
 			}),
 		},
 	}

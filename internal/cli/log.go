@@ -4,16 +4,18 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"sync"
 )
 
-// LogLevels are the log levels by their names. Trace is below what slog knows.
+// LogLevels are the log levels by their names, for flags that are no [Level].
 var LogLevels = map[string]slog.Level{
-	"trace": slog.LevelDebug - 4,
+	"trace": math.MinInt,
 	"debug": slog.LevelDebug,
 	"info":  slog.LevelInfo,
 	"warn":  slog.LevelWarn,
 	"error": slog.LevelError,
+	"off":   math.MaxInt,
 }
 
 // NewLog logs text to w: with the time for people at a terminal, with the

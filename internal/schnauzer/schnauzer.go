@@ -33,7 +33,7 @@ const (
 
 // Run is a cli.Program.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
-	a := &app{Streams: s, called: name, level: slog.LevelInfo}
+	a := &app{Streams: s, called: name}
 	if len(args) > 0 && filepath.Base(args[0]) == nameV2 {
 		a.called = nameV2
 	}
@@ -54,7 +54,7 @@ type app struct {
 	called string
 	socket string
 	root   string
-	level  slog.Level
+	level  cli.Level
 }
 
 func (a *app) paths() paths.Root {
@@ -128,7 +128,7 @@ func newRoot(a *app) *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&a.socket, "api-socket", "", "socket of the API `PATH` (default /run/api.sock)")
 	f.StringVar(&a.root, "root", "", "use the socket below this folder, such as a sandbox: `DIR`/run/api.sock")
-	f.Var((*levelFlag)(&a.level), "log-level", "what to tell on standard error: off, error, warn, info, debug or trace")
+	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	root.AddCommand(newRender(a), newRenderFile(a))
 	root.SetGlobalNormalizationFunc(otherNames)
 	return root
@@ -221,27 +221,4 @@ func newRenderFile(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&path, "path", "", "template `FILE` with front matter")
 	return c
-}
-
-// levelFlag is the value of --log-level.
-type levelFlag slog.Level
-
-var levels = map[string]slog.Level{
-	"off": slog.LevelError + 4, "error": slog.LevelError, "warn": slog.LevelWarn,
-	"info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": client.LevelTrace,
-}
-
-func (l *levelFlag) String() string { return "info" }
-
-// Type is the word for the value in --help.
-func (l *levelFlag) Type() string { return "LEVEL" }
-
-// Set makes a levelFlag a flag's value.
-func (l *levelFlag) Set(text string) error {
-	level, ok := levels[text]
-	if !ok {
-		return errors.New("must be one of off, error, warn, info, debug, trace")
-	}
-	*l = levelFlag(level)
-	return nil
 }
