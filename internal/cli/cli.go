@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -51,6 +52,7 @@ func (e *ExitError) Error() string { return e.Err.Error() }
 func (e *ExitError) Unwrap() error { return e.Err }
 
 // Report prints err as "NAME: message" and, where there is one, a "hint:" line, and returns the exit code.
+// A message that ends in its hint, as bodies of the reference's routes do, has no further one.
 // Without a name it prints the message alone, for programs whose first words are fixed.
 func Report(w io.Writer, name string, err error) int {
 	if err == nil {
@@ -60,7 +62,7 @@ func Report(w io.Writer, name string, err error) int {
 		name += ": "
 	}
 	fmt.Fprintf(w, "%s%v\n", name, err)
-	if e := new(api.Error); errors.As(err, &e) && e.Hint != "" {
+	if e := new(api.Error); errors.As(err, &e) && e.Hint != "" && !strings.HasSuffix(err.Error(), "hint: "+e.Hint) {
 		fmt.Fprintf(w, "hint: %s\n", e.Hint)
 	}
 	if e := new(ExitError); errors.As(err, &e) {
