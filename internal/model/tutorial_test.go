@@ -124,9 +124,10 @@ func checkTutorialCommand(t *testing.T, m *model.Model, command, answer string) 
 			t.Errorf("%s (-got +want):\n%s", command, diff)
 		}
 	case errors.As(err, &e):
-		got := e.Violations[0].Message + "\n"
-		if e.Violations[0].Unknown {
-			got += e.Violations[0].Hint + "\n"
+		refusal := e.API()
+		got := "Failed to change settings: " + refusal.Message + "\n" // as apiclient prints it
+		if refusal.Hint != "" {
+			got += "hint: " + refusal.Hint + "\n"
 		}
 		if diff := cmp.Diff(got, answer); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", command, diff)
