@@ -22,6 +22,9 @@ var wrapped = []struct {
 	{"github.com/nlnwa/whatwg-url", []string{"internal/model", "internal/template"}, "a scalar type of the model and a template helper read URLs as the reference does"},
 	{"github.com/klauspost/compress", []string{"internal/userdata"}, "what decompresses bytes from outside has its limits beside it"},
 	{"github.com/tidwall/btree", []string{"internal/datastore"}, "how snapshots share memory is the store's affair"},
+	{"github.com/aymanbagabas/go-udiff", []string{"internal/apply"}, "plans alone have diffs"},
+	{"github.com/VictoriaMetrics/metrics", []string{"internal/api/server"}, "the server alone is measured"},
+	{"github.com/goccy/go-yaml", nil, "it judges in tests; what we print is a walk over tokens"},
 }
 
 // None of a program's packages, however deep, may be one of these.
@@ -32,8 +35,11 @@ var unlinked = []struct {
 }{
 	{
 		"cmd/apiclient",
-		[]string{"go.etcd.io/bbolt", "github.com/theupdateframework/go-tuf", "github.com/go-chi/chi", module + "/internal/apply", module + "/internal/datastore"},
-		"the client only speaks to the socket; containers carry it",
+		[]string{
+			"go.etcd.io/bbolt", "github.com/theupdateframework/go-tuf", "github.com/go-chi/chi", "github.com/santhosh-tekuri/jsonschema",
+			module + "/internal/apply", module + "/internal/datastore", module + "/internal/model",
+		},
+		"the client only speaks to the socket; containers carry it, and scripts start it often",
 	},
 	{
 		"cmd/schnauzer",
@@ -47,30 +53,64 @@ var unlinked = []struct {
 	},
 }
 
-// The leaves of the import graph import the standard library and what is named here.
-var leaves = []struct {
-	pkg  string
-	also []string
+// rooms says which packages below internal each of them may import: whoever wants more
+// asks first whether the thing is in the right room. They stand from the ground
+// up, so that a room imports only what stands above it in this list. Programs
+// are at the end; they wire the rooms together.
+//
+// embedded stands for the module's own root, which holds what the image brings.
+var rooms = []struct {
+	name string
+	may  []string
 }{
-	{"internal/key", nil},
-	{"internal/paths", nil},
-	{"internal/durable", []string{"golang.org/x/sys/unix"}},
-	{"internal/api", []string{module + "/internal/key"}},
+	{"key", nil},
+	{"paths", nil},
+	{"durable", nil},
+	{"durable/durabletest", []string{"durable"}},
+	{"api", nil}, // plain data: no technology, no rules
+	{"cli", []string{"api"}},
+	{"cli/clidoc", nil},
+	{"osrelease", []string{"paths"}},
+
+	// Adapters reach one technology each and do not know each other.
+	{"model", []string{"api", "key"}},
+	{"datastore/boltfile", nil},
+	{"datastore", []string{"api", "datastore/boltfile", "durable", "key"}},
+	{"template", nil},
+	{"template/hostfacts", []string{"paths", "template"}},
+	{"service", []string{"durable"}},
+	{"gpt", []string{"durable"}},
+	{"gpt/gpttest", []string{"durable/durabletest"}},
+	{"slot", []string{"api", "durable", "gpt", "paths"}},
+	{"bootlog", []string{"api", "durable", "paths"}},
+	{"userdata", []string{"api", "durable", "key", "model", "paths"}},
+	{"generate", []string{"api", "cli", "key"}},
+	{"api/client", []string{"api", "key", "paths"}},
+
+	{"apply", []string{"api", "datastore", "durable", "key", "model", "paths", "service", "template"}},
+	{"api/server", []string{"api", "apply", "datastore", "key", "model", "osrelease"}},
+
+	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "key", "paths"}},
+	{"apiserver", []string{
+		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "userdata",
+	}},
+	{"schnauzer", []string{"api", "api/client", "cli", "osrelease", "paths", "template", "template/hostfacts"}},
+	{"sandbox", []string{"api", "cli", "model", "paths", "service"}},
+	{"sundog", []string{
+		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
+	}},
+	{"signpost", []string{"api", "cli", "paths", "slot"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "sandbox", "schnauzer", "signpost", "sundog"}},
 }
 
-// Adapters reach one technology each; what combines them is apply and the programs.
-var adapters = []string{
-	"internal/datastore", "internal/service", "internal/template", "internal/api/client",
-	"internal/userdata", "internal/tufrepo", "internal/gpt", "internal/memexec",
-}
+const embedded = ""
 
-// internal/model is next to the adapters: settings and templates know it, it knows none of them.
-var below = map[string][]string{
-	"internal/model":     append([]string{"internal/apply", "internal/api/server"}, adapters...),
-	"internal/apply":     {"internal/api/server", "internal/api/client", "internal/cli"},
-	"internal/datastore": {"internal/apply", "internal/api/server", "internal/model", "internal/cli"},
-	"internal/template":  {"internal/apply", "internal/api/server", "internal/cli"},
-	"internal/service":   {"internal/apply", "internal/api/server", "internal/model", "internal/cli"},
+// plain rooms link no library but the standard one and what is named here.
+var plain = map[string][]string{
+	"internal/key":     nil,
+	"internal/paths":   nil,
+	"internal/api":     nil,
+	"internal/durable": {"golang.org/x/sys/unix"},
 }
 
 func within(path, prefix string) bool {
@@ -111,36 +151,63 @@ func TestUnlinked(t *testing.T) {
 	}
 }
 
-func TestLeaves(t *testing.T) {
-	packages := ours(t)
-	for _, leaf := range leaves {
-		for _, p := range packages {
-			if p.short() != leaf.pkg {
-				continue
-			}
-			for _, imported := range p.Imports {
-				if strings.Contains(imported, ".") && !slices.Contains(leaf.also, imported) {
-					t.Errorf("%s imports %s, but may import only the standard library and %v", leaf.pkg, imported, leaf.also)
-				}
+func TestPlainRooms(t *testing.T) {
+	for _, p := range ours(t) {
+		also, ok := plain[p.short()]
+		for _, imported := range p.Imports {
+			if ok && strings.Contains(imported, ".") && !within(imported, module) && !slices.Contains(also, imported) {
+				t.Errorf("%s imports %s, but may import only the standard library and %v", p.short(), imported, also)
 			}
 		}
 	}
 }
 
-func TestDirections(t *testing.T) {
+func TestRooms(t *testing.T) {
+	may := map[string][]string{}
+	architecture := read(t, "docs/ARCHITECTURE.md")
+	for _, room := range rooms {
+		if !strings.Contains(architecture, "`internal/"+room.name+"`") {
+			t.Errorf("docs/ARCHITECTURE.md does not say what internal/%s is for", room.name)
+		}
+		for _, other := range room.may {
+			if _, known := may[other]; !known && other != embedded {
+				t.Errorf("the table lets %s import %s, which stands below it or nowhere", room.name, other)
+			}
+		}
+		may[room.name] = room.may
+	}
 	for _, p := range ours(t) {
+		name, ok := strings.CutPrefix(p.short(), "internal/")
+		if !ok {
+			continue
+		}
+		allowed, known := may[name]
+		if !known {
+			t.Errorf("%s is not in the table of rooms: add it, and to docs/ARCHITECTURE.md", p.short())
+			continue
+		}
 		for _, imported := range p.Imports {
-			short := strings.TrimPrefix(imported, module+"/")
-			switch {
-			case slices.Contains(adapters, p.short()) && slices.Contains(adapters, short):
-				t.Errorf("%s imports %s: adapters do not import each other; apply and the programs combine them", p.short(), short)
-			case slices.Contains(below[p.short()], short):
-				t.Errorf("%s imports %s, which is above it: see docs/ARCHITECTURE.md", p.short(), short)
-			case within(p.short(), "internal") && within(short, "cmd"):
-				t.Errorf("%s imports %s: programs are not libraries", p.short(), short)
-			case !isTest(p) && within(short, "test") && within(imported, module):
-				t.Errorf("%s imports %s: only tests may", p.short(), short)
+			short, is := shortName(imported)
+			if is && !slices.Contains(allowed, strings.TrimPrefix(short, "internal/")) {
+				t.Errorf("%s imports %s, which the table of rooms does not let it", p.short(), short)
 			}
 		}
 	}
+}
+
+// Programs are not libraries, and only tests may import what is for tests.
+func TestNobodyImports(t *testing.T) {
+	for _, p := range ours(t) {
+		for _, imported := range p.Imports {
+			short, is := shortName(imported)
+			if is && (within(short, "cmd") || within(short, "test") && !isTest(p)) {
+				t.Errorf("%s imports %s", p.short(), short)
+			}
+		}
+	}
+}
+
+// shortName is an import path below the module; false for one of somebody else.
+func shortName(imported string) (string, bool) {
+	return goPackage{ImportPath: imported}.short(), within(imported, module)
 }
