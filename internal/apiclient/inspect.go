@@ -240,14 +240,45 @@ func groupName(gid uint32) string {
 }
 
 func newStatus(a *app) *cobra.Command {
-	return question(&cobra.Command{
+	c := &cobra.Command{
 		Use:     "status",
 		Aliases: []string{"health"},
-		Short:   "tell how the API server is",
+		Short:   "tell how the host's settings are, and what a boot did with them",
+		Long: `Tells how the API server is and what needs attention. With --boot it tells what
+a boot did with the settings: phases and settings with their durations and
+origins, what was skipped and why. The last twenty boots are kept.`,
+		Example: "  apiclient status\n  apiclient status --boot last\n  apiclient status --boot 7 -o json",
 		Args:    noArguments,
-	}, "Failed to get the status", func(ctx context.Context, _ []string) (*api.Health, error) {
-		return a.client().Health(ctx)
-	}, printHealth)
+	}
+	f := cli.FormatTable
+	addOutput(c, &f)
+	boot := c.Flags().String("boot", "", "tell of this boot: its `NUMBER`, or last")
+	c.RunE = runE(func(ctx context.Context, _ []string) error {
+		if c.Flags().Changed("boot") {
+			return a.bootStatus(ctx, *boot, f)
+		}
+		health, err := a.client().Health(ctx)
+		if err != nil {
+			return changeFailed("Failed to get the status", err)
+		}
+		return f.Print(a.Out, health, func(w io.Writer) { printHealth(w, health) })
+	})
+	return c
+}
+
+// lastBoot is the word for the newest report.
+const lastBoot = "last"
+
+func (a *app) bootStatus(ctx context.Context, text string, f cli.Format) error {
+	id, err := strconv.ParseUint(text, 10, 64)
+	if err != nil && text != lastBoot {
+		return usagef("--boot wants a number, or %s, not '%s'", lastBoot, text)
+	}
+	boot, err := a.client().Boot(ctx, id)
+	if err != nil {
+		return changeFailed("Failed to get the report of the boot", err)
+	}
+	return f.Print(a.Out, boot, func(w io.Writer) { cli.PrintBoot(w, *boot) })
 }
 
 func printHealth(w io.Writer, h *api.Health) {

@@ -87,7 +87,7 @@ func addCommands(a *app, root *cobra.Command) {
 			root.AddCommand(c)
 		}
 	}
-	add(groupSettings, newGet(a), newSet(a), newUnset(a), newApply(a), newExplain(a))
+	add(groupSettings, newGet(a), newSet(a), newUnset(a), newApply(a), newExplain(a), newLint(a))
 	add(groupChanges, newPlan(a), newDiff(a), newConfirm(a), newUndo(a), newChanges(a), newHistory(a), newWatch(a))
 	add(groupHost, newStatus(a), newWhoami(a), newReboot(a), newUpdate(a), newExec(a), newReport(a), newEphemeralStorage(a))
 	add(groupOther, newRaw(a), newCompletion(a), newMan(root))

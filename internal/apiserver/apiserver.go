@@ -123,17 +123,18 @@ func (p *program) makeServer() error {
 		return err
 	}
 	p.server, err = server.New(server.Config{
-		Store:   p.store,
-		Engine:  p.engine,
-		Model:   p.model,
-		OS:      func() (osrelease.Release, error) { return osrelease.Read(p.root) },
-		Reboot:  p.rebooter(),
-		Access:  access,
-		Log:     p.log,
-		Boots:   p.boots,
-		Lint:    p.lint,
-		Path:    p.datastore,
-		Version: cli.Version(),
+		Store:    p.store,
+		Engine:   p.engine,
+		Model:    p.model,
+		OS:       func() (osrelease.Release, error) { return osrelease.Read(p.root) },
+		Reboot:   p.rebooter(),
+		Access:   access,
+		Log:      p.log,
+		Boots:    p.boots,
+		LastBoot: p.lastBoot,
+		Lint:     p.lint,
+		Path:     p.datastore,
+		Version:  cli.Version(),
 	})
 	return err
 }

@@ -13,6 +13,15 @@ import (
 // boots are the reports of the last boots.
 func (p *program) boots() ([]api.Boot, error) { return bootlog.List(p.root, readBootID()) }
 
+// lastBoot is the report of the running boot; nil without one.
+func (p *program) lastBoot() *api.Boot {
+	last, err := bootlog.Last(p.root, readBootID())
+	if err != nil {
+		return nil
+	}
+	return &last
+}
+
 // lint judges user data by the model of a variant of this image.
 func (p *program) lint(variant string, doc []byte) (api.LintResult, error) {
 	m := p.model

@@ -59,7 +59,7 @@ func lastID(root paths.Root) uint64 {
 // Continue goes on with the newest report if it is one of this boot and does
 // not have this phase or a later one yet; otherwise it begins another.
 func Continue(root paths.Root, report api.Boot, phase string) *Log {
-	last, err := newest(root)
+	last, err := Last(root, "")
 	if err != nil || last.BootID != report.BootID || !before(last, phase) {
 		return Begin(root, report)
 	}
@@ -141,16 +141,17 @@ func ids(root paths.Root) ([]uint64, error) {
 	return ids, nil
 }
 
-// newest is the last report that there is.
-func newest(root paths.Root) (api.Boot, error) {
-	all, err := List(root, "")
-	if err != nil {
-		return api.Boot{}, err
+// Last returns the newest report; fs.ErrNotExist if there is none.
+func Last(root paths.Root, bootID string) (api.Boot, error) {
+	current, ok := read(root.Boot())
+	id := lastID(root)
+	if !ok || id > current.ID {
+		current, ok = read(filepath.Join(root.Boots(), strconv.FormatUint(id, 10)+extension))
 	}
-	if len(all) == 0 {
+	if !ok {
 		return api.Boot{}, fs.ErrNotExist
 	}
-	return all[0], nil
+	return settle(current, bootID), nil
 }
 
 // List returns all reports, newest first. bootID is the kernel's of this boot.

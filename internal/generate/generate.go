@@ -89,12 +89,15 @@ func parse(name string, text json.RawMessage, deadline time.Duration) (Generator
 }
 
 // Choose tells which generators must run, given the layer that each effective
-// setting comes from. What user data, a user or the image has said is never
-// generated; what was generated before is, if it is weak.
-func Choose(generators []Generator, layers map[key.Key]api.Layer) (run []Generator, skipped []api.BootSetting) {
+// setting comes from and the settings that have just changed. What user data, a
+// user or the image has said is never generated. What was generated before is,
+// if it is weak, or made from what has changed.
+func Choose(generators []Generator, layers map[key.Key]api.Layer, changed []key.Key) (run []Generator, skipped []api.BootSetting) {
+	stale := outdated(generators, changed)
 	for _, g := range generators {
 		layer, ok := highest(g.Key, layers)
-		if !ok || g.Always || g.Depth > 0 || layer == api.LayerGenerated && g.Weak {
+		again := layer == api.LayerGenerated && (g.Weak || stale[g.Key])
+		if !ok || g.Always || g.Depth > 0 || again {
 			run = append(run, g)
 			continue
 		}
@@ -103,6 +106,33 @@ func Choose(generators []Generator, layers map[key.Key]api.Layer) (run []Generat
 		})
 	}
 	return run, skipped
+}
+
+// outdated are the keys of generators that need what has changed, or what
+// another of them makes anew.
+func outdated(generators []Generator, changed []key.Key) map[key.Key]bool {
+	stale := map[key.Key]bool{}
+	for grew := len(changed) > 0; grew; {
+		grew = false
+		for _, g := range generators {
+			if !stale[g.Key] && touchesAny(g.wanted(), changed) {
+				stale[g.Key], grew = true, true
+				changed = append(changed[:len(changed):len(changed)], g.Key)
+			}
+		}
+	}
+	return stale
+}
+
+// wanted are the keys that a generator needs, as far as one can tell.
+func (g Generator) wanted() []key.Key {
+	return append(slices.Clone(g.Needs), mentioned(g.Text)...)
+}
+
+func touchesAny(keys, others []key.Key) bool {
+	return slices.ContainsFunc(keys, func(a key.Key) bool {
+		return slices.ContainsFunc(others, func(b key.Key) bool { return a.Within(b) || b.Within(a) })
+	})
 }
 
 var reasons = map[api.Layer]string{
@@ -155,14 +185,9 @@ func Waves(generators []Generator) (waves [][]Generator, failed []api.BootSettin
 
 // needs are the keys of other generators whose settings a generator needs; not nil.
 func needs(g Generator, all []Generator) []key.Key {
-	found := []key.Key{}
-	wanted := append(slices.Clone(g.Needs), mentioned(g.Text)...)
+	found, wanted := []key.Key{}, g.wanted()
 	for _, other := range all {
-		if other.Key == g.Key {
-			continue
-		}
-		touches := func(k key.Key) bool { return k.Within(other.Key) || other.Key.Within(k) }
-		if slices.ContainsFunc(wanted, touches) {
+		if other.Key != g.Key && touchesAny(wanted, []key.Key{other.Key}) {
 			found = append(found, other.Key)
 		}
 	}

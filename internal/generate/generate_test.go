@@ -102,7 +102,7 @@ func TestChoose(t *testing.T) {
 		{Key: "settings.f"},
 		{Key: "settings.a", Always: true},
 		{Key: "settings.b", Depth: 1},
-	}, layers)
+	}, layers, nil)
 	var got []string
 	for _, g := range run {
 		got = append(got, fmt.Sprint(g.Key, " ", g.Always, g.Depth))
@@ -115,6 +115,26 @@ func TestChoose(t *testing.T) {
 		"settings.a: the image has a default for it", "settings.b: set by user data",
 		"settings.c: generated at an earlier boot", "settings.e: set through the API",
 	}); diff != "" {
+		t.Errorf("choice differs (-got +want):\n%s", diff)
+	}
+}
+
+// What is made from a setting that changed is made again, and what is made from that.
+func TestChooseOutdated(t *testing.T) {
+	layers := map[key.Key]api.Layer{
+		"settings.a": api.LayerGenerated, "settings.b": api.LayerGenerated, "settings.c": api.LayerGenerated, "settings.d": api.LayerUser,
+	}
+	run, _ := Choose([]Generator{
+		{Key: "settings.a", Text: "{{settings.b}}"},
+		{Key: "settings.b", Text: "{{ settings.aws.region }}"},
+		{Key: "settings.c", Text: "{{ settings.motd }}"},
+		{Key: "settings.d", Text: "{{ settings.aws.region }}"},
+	}, layers, []key.Key{"settings.aws.region"})
+	var got []key.Key
+	for _, g := range run {
+		got = append(got, g.Key)
+	}
+	if diff := cmp.Diff(got, []key.Key{"settings.a", "settings.b"}); diff != "" {
 		t.Errorf("choice differs (-got +want):\n%s", diff)
 	}
 }

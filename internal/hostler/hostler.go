@@ -20,6 +20,7 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
+	"github.com/hostler-os/hostler/internal/sundog"
 )
 
 const name = "hostler"
@@ -34,6 +35,13 @@ var programs = []program{
 	{"apiserver", "", "own the settings, serve the API, apply changes", apiserver.Run},
 	{"apiclient", "", "read and change settings through the API", apiclient.Run},
 	{"schnauzer", "schnauzer-v2", "render templates, with or without a server", schnauzer.Run},
+	{"sundog", "", "boot: user data, setting generators, the first apply", sundog.Run},
+	{"early-boot-config", "", "stage user data at the first boot", sundog.EarlyBootConfig},
+	{"settings-committer", "", "commit what boot programs have staged", sundog.SettingsCommitter},
+	{"thar-be-settings", "", "render files and restart services", sundog.TharBeSettings},
+	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf},
+	{"lint", "", "check user data without a server", lint},
+	{"schema", "", "print the JSON Schema of a variant's user data, for editors", schema},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
 }
 

@@ -2,8 +2,11 @@ package userdata
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -80,6 +83,62 @@ func characters(text []byte, line, column int) int {
 	}
 	_, count := position(text, start+column-1)
 	return count
+}
+
+// JSON is the settings as a JSON document. It fails for what JSON, and so a
+// setting, has not: dates, infinite numbers. [Document.Lint] tells where.
+func (d *Document) JSON() (json.RawMessage, error) { return JSON(d.Settings) }
+
+// JSON is a settings tree as a JSON document.
+func JSON(settings map[string]any) (json.RawMessage, error) {
+	tree, err := plain(settings)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(tree)
+}
+
+// plain replaces what would lose its kind on the way.
+func plain(v any) (any, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, below := range v {
+			p, err := plain(below)
+			if err != nil {
+				return nil, err
+			}
+			out[name] = p
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, below := range v {
+			p, err := plain(below)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = p
+		}
+		return out, nil
+	case float64:
+		return number(v)
+	case string, bool, int64:
+		return v, nil
+	}
+	return nil, fmt.Errorf("a %T is no setting", v)
+}
+
+// number keeps a number with a fraction from looking like one without.
+func number(f float64) (any, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("%v is no setting", f)
+	}
+	text := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return json.Number(text), nil
 }
 
 // Merge lays documents over one another in their order: tables are merged,

@@ -20,7 +20,7 @@ func Lint(raw []byte, check Check) api.LintResult {
 	document, err := Read(raw)
 	switch {
 	case err != nil:
-		result.Problems = append(result.Problems, problemOf(err))
+		result.Problems = append(result.Problems, ProblemOf(err))
 	case document == nil:
 		result.Problems = append(result.Problems, api.Problem{
 			Severity: api.SeverityWarning, Code: api.CodeInvalid, Message: "it is empty: a boot takes it for no user data",
@@ -36,7 +36,7 @@ func (d *Document) Lint(check Check) (int, []api.Problem) {
 	pairs, err := check(d.Settings)
 	var refused *model.Error
 	if err != nil && !errors.As(err, &refused) {
-		return 0, []api.Problem{problemOf(err)}
+		return 0, []api.Problem{ProblemOf(err)}
 	}
 	problems := []api.Problem{}
 	if refused != nil {

@@ -67,8 +67,8 @@ func (f *Fault) problem() api.Problem {
 	}
 }
 
-// problemOf is a problem for any error of reading a document.
-func problemOf(err error) api.Problem {
+// ProblemOf is a problem for any error of reading a document.
+func ProblemOf(err error) api.Problem {
 	if f := new(Fault); errors.As(err, &f) {
 		return f.problem()
 	}

@@ -29,6 +29,9 @@ func (s *Server) Health() (api.Health, error) {
 	}
 	s.judgeStore(&h)
 	judgeChanges(&h, changes)
+	if s.LastBoot != nil {
+		judgeBoot(&h, s.LastBoot())
+	}
 	if _, err := s.OS(); err != nil {
 		h.Problems = append(h.Problems, err.Error())
 	}
@@ -82,6 +85,34 @@ func judgeChanges(h *api.Health, changes []api.Change) {
 				h.Problems = append(h.Problems, fmt.Sprintf("change %d failed and its settings were kept: %s", c.ID, reason(c)))
 			}
 		}
+	}
+}
+
+// judgeBoot names what the last boot went on without.
+func judgeBoot(h *api.Health, boot *api.Boot) {
+	if boot == nil {
+		return
+	}
+	for _, p := range boot.Phases {
+		if p.Error != nil {
+			h.Problems = append(h.Problems, fmt.Sprintf("boot %d: phase %s failed: %s", boot.ID, p.Name, p.Error.Message))
+		}
+		for _, d := range p.Documents {
+			if d.State == api.BootDegraded || d.State == api.BootFailed && p.Error == nil {
+				h.Problems = append(h.Problems, fmt.Sprintf("boot %d: not all of %s was loaded", boot.ID, d.Source))
+			}
+		}
+		for _, set := range p.Settings {
+			if set.State == api.BootFailed {
+				h.Problems = append(h.Problems, fmt.Sprintf("boot %d: %s has no value: %s", boot.ID, set.Key, set.Reason))
+			}
+		}
+		for _, text := range p.Warnings {
+			h.Problems = append(h.Problems, fmt.Sprintf("boot %d: %s", boot.ID, text))
+		}
+	}
+	if boot.State == api.BootInterrupted {
+		h.Problems = append(h.Problems, fmt.Sprintf("boot %d was interrupted: the next one goes on, or systemctl restart sundog", boot.ID))
 	}
 }
 

@@ -1,0 +1,176 @@
+// Package sundog is the program sundog: it brings the settings of a booting
+// host together and has every file rendered, once.
+//
+// Start with [Run], the command line, and with boot.go, the chain of phases:
+//
+//	user-data    documents of the providers are checked and staged
+//	commit       what is staged becomes the layer user-data
+//	generators   programs make the settings that have no value
+//	apply        generated settings are committed, all files rendered
+//
+// A phase that fails is named in the boot report (package bootlog) and in the
+// journal. The programs that the reference has for single phases, such as
+// early-boot-config, are in programs.go.
+//
+// It speaks to apiserver as any client does; it knows neither the datastore nor
+// how files are rendered.
+package sundog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/userdata"
+)
+
+const name = "sundog"
+
+// launch is the transaction that boot programs stage settings in.
+const launch = "bottlerocket-launch"
+
+// app is one run of a program: its streams and global options.
+type app struct {
+	cli.Streams
+	name   string
+	root   paths.Root
+	socket string
+	level  slog.Level
+}
+
+// Run is the program sundog.
+func Run(ctx context.Context, args []string, s cli.Streams) int {
+	a := &app{Streams: s, name: name, root: paths.Host}
+	root := newRoot(a)
+	if len(args) > 0 {
+		root.SetArgs(args[1:])
+	}
+	return cli.Report(s.Err, name, root.ExecuteContext(ctx))
+}
+
+const about = `Brings the settings of a booting host together: user data is loaded at the first
+boot, setting generators make what has no value, and every file is rendered.
+
+  sundog                          boot: all phases, as the host's units call it
+  sundog userdata reload          load user data again, and apply what changed
+  sundog lint FILE                check user data without a server
+
+What a boot did: apiclient status --boot 0.
+
+Exit codes: 0 the host is configured, perhaps without something that is named;
+1 it is not; 2 wrong usage.`
+
+func newRoot(a *app) *cobra.Command {
+	var phases []string
+	run := func(c *cobra.Command, _ []string) error { return a.boot(c.Context(), phases) }
+	root := &cobra.Command{
+		Use: name, Short: "bring the settings of a booting host together", Long: about,
+		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true,
+		Args: none, RunE: run, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetFlagErrorFunc(usage)
+	a.addFlags(root.PersistentFlags())
+	boot := &cobra.Command{Use: "boot", Short: "run the phases of a boot", Args: none, RunE: run}
+	for _, c := range []*cobra.Command{root, boot} {
+		c.Flags().StringSliceVar(&phases, "phase", nil, "only these `PHASES`: user-data, commit, generators, apply; default what the variant says, or all")
+	}
+	root.AddCommand(boot, newUserData(a), newLint(a))
+	return root
+}
+
+// addFlags adds the options that all programs here share; the reference has the last two.
+func (a *app) addFlags(f *pflag.FlagSet) {
+	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", func(text string) error {
+		a.root = paths.Root(text)
+		return nil
+	})
+	f.StringVar(&a.socket, "socket-path", "", "socket of the API `PATH` (default run/api.sock below the root)")
+	f.Func("log-level", "what to log: trace, debug, info, warn or error (default info) `LEVEL`", func(text string) error {
+		level, ok := cli.LogLevels[strings.ToLower(text)]
+		if !ok {
+			return fmt.Errorf("it is none of trace, debug, info, warn, error")
+		}
+		a.level = level
+		return nil
+	})
+}
+
+func usage(c *cobra.Command, err error) error {
+	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
+}
+
+func none(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(c, fmt.Errorf("unexpected argument '%s'", args[0]))
+}
+
+func (a *app) log() *slog.Logger { return cli.NewLog(a.Err, a.level) }
+
+func (a *app) client(log *slog.Logger) *client.Client {
+	socket := a.socket
+	if socket == "" {
+		socket = a.root.Socket()
+	}
+	return &client.Client{Socket: socket, Log: log}
+}
+
+// variant is the image's, and how it boots.
+func (a *app) variant() (string, model.Boot, error) {
+	text, err := os.ReadFile(a.root.Variant())
+	if err != nil {
+		return "", model.Boot{}, &api.Error{
+			Code: api.CodeNotFound, Message: fmt.Sprintf("find out the variant: %v", err),
+			Hint: "the image names it there; a sandbox is laid out with: hostler sandbox new DIR --variant NAME",
+		}
+	}
+	variant := strings.TrimSpace(string(text))
+	boot, err := model.ReadBoot(os.DirFS(a.root.Share()), variant)
+	if err != nil {
+		return "", boot, err
+	}
+	return variant, withDefaults(boot), userdata.CheckNames(boot.Providers)
+}
+
+// What a variant does not say.
+const (
+	defaultDeadline = 60 * time.Second
+	defaultParallel = 8
+)
+
+func withDefaults(b model.Boot) model.Boot {
+	if b.Providers == nil {
+		b.Providers = userdata.Defaults()
+	}
+	if b.Deadline == 0 {
+		b.Deadline = defaultDeadline
+	}
+	if b.Parallel == 0 {
+		b.Parallel = defaultParallel
+	}
+	if b.Phases == nil {
+		b.Phases = []string{api.PhaseUserData, api.PhaseCommit, api.PhaseGenerators, api.PhaseApply}
+	}
+	return b
+}
+
+// inSandbox tells whether the root only records what a host would run.
+func (a *app) inSandbox() bool {
+	_, err := os.Stat(a.root.Sandbox())
+	return err == nil
+}
