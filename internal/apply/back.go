@@ -29,22 +29,27 @@ func (e *Engine) backward(ctx context.Context, r *running, cause error) {
 func (e *Engine) revert(ctx context.Context, r *running) error {
 	e.committing.Lock()
 	defer e.committing.Unlock()
-	edits, err := e.inverse(&r.rec, e.cfg.Store.Snapshot())
+	inverse, err := e.inverse(&r.rec, e.cfg.Store.Snapshot())
 	if err != nil {
 		return err
 	}
 	rec := r.rec
 	rec.Phase = phaseBack
 	by := datastore.Author{Caller: rec.Change.Caller, Change: rec.Change.ID, Reason: fmt.Sprintf("change %d failed", rec.Change.ID)}
-	err = e.update(context.WithoutCancel(ctx), by, func(tx *datastore.Tx) error {
-		if !empty(edits) {
-			if err := tx.Edit(edits); err != nil {
+	var remember func()
+	err = e.update(context.WithoutCancel(ctx), by, func(tx *datastore.Tx) (err error) {
+		if !empty(inverse.edits) {
+			if err := tx.Edit(inverse.edits); err != nil {
 				return err
 			}
+		}
+		if remember, err = e.inherit(tx, inverse.heirs); err != nil {
+			return err
 		}
 		return rec.put(tx)
 	})
 	if err == nil {
+		remember()
 		r.rec = rec
 	}
 	return err

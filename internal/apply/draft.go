@@ -35,6 +35,7 @@ const (
 // nothing is touched.
 type draft struct {
 	edits   datastore.Edits
+	heirs   []heir     // of the change that is undone
 	pending []key.Pair // what the transaction held that was folded into edits
 	before  *datastore.Snapshot
 	after   *datastore.Snapshot
@@ -80,11 +81,11 @@ func (e *Engine) draft(ctx context.Context, r Request) (*draft, error) {
 func (e *Engine) draftEdits(r Request) (*draft, error) {
 	d := &draft{before: e.cfg.Store.Snapshot(), edits: r.Edits}
 	if r.undoes != nil {
-		edits, err := e.inverse(r.undoes, d.before)
+		reversal, err := e.inverse(r.undoes, d.before)
 		if err != nil {
 			return nil, err
 		}
-		d.edits = edits
+		d.edits, d.heirs = reversal.edits, reversal.heirs
 	}
 	if r.takesPending() {
 		pending, err := e.cfg.Store.Pending(r.Transaction)

@@ -109,43 +109,6 @@ func formerValues(edits datastore.Edits, before, after *datastore.Snapshot) []fo
 	return values
 }
 
-// inverse are the edits that revert a change's own, but for keys that were
-// changed again since: those stay.
-func (e *Engine) inverse(rec *record, now *datastore.Snapshot) (datastore.Edits, error) {
-	edits := datastore.Edits{Layer: rec.Layer}
-	for _, v := range rec.Settings {
-		mine, err := e.untouched(rec, v, now)
-		switch {
-		case err != nil:
-			return edits, err
-		case !mine, string(v.Before) == string(v.After):
-		case v.Before == nil:
-			edits.Unset = append(edits.Unset, v.Key)
-		default:
-			edits.Set = append(edits.Set, key.Pair{Key: v.Key, Value: v.Before})
-		}
-	}
-	return edits, nil
-}
-
-// untouched tells whether nothing edited a key since rec did.
-func (e *Engine) untouched(rec *record, v formerValue, now *datastore.Snapshot) (bool, error) {
-	if value, _ := now.ValueIn(rec.Layer, v.Key); string(value) != string(v.After) {
-		return false, nil
-	}
-	edited := func(edit api.Edit) bool { return edit.Key == string(v.Key) && edit.Layer == rec.Layer }
-	for before := uint64(0); ; {
-		entries, err := e.cfg.Store.History(v.Key, before, 1)
-		if err != nil || len(entries) == 0 {
-			return err == nil, err
-		}
-		if slices.ContainsFunc(entries[0].Edits, edited) || entries[0].Change <= rec.Change.ID {
-			return entries[0].Change <= rec.Change.ID, nil
-		}
-		before = entries[0].ID
-	}
-}
-
 // fileRecord is what the store remembers of the last writing of a file.
 type fileRecord struct {
 	Digest string   `json:"digest"` // SHA-256 in hex; empty: never written

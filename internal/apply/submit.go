@@ -224,10 +224,18 @@ func (e *Engine) commit(ctx context.Context, r Request, d *draft, rec record) (*
 	run := newRunning(rec)
 	run.draft = d
 	by := datastore.Author{Caller: r.Caller, Transaction: r.Transaction, Reason: r.Reason}
-	err := e.update(ctx, by, func(tx *datastore.Tx) error { return e.store(tx, r, run) })
+	var remember func()
+	err := e.update(ctx, by, func(tx *datastore.Tx) (err error) {
+		if err := e.store(tx, r, run); err != nil {
+			return err
+		}
+		remember, err = e.inherit(tx, d.heirs)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	remember()
 	if r.expiring != nil {
 		run.ends = r.expiring
 		run.ends.rec.over(api.StateUndone, e.cfg.Now())

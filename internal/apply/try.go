@@ -161,7 +161,7 @@ func (e *Engine) notTrying(id uint64, r *running) (*api.Change, error) {
 	return nil, conflict("only a change made with --try needs it", "change %d does not wait for a confirmation", id)
 }
 
-// Undo reverts a change by a new one; settings that later changes set again stay.
+// Undo reverts a change by a new one; settings that later changes set again stay, unless those were taken back too.
 func (e *Engine) Undo(ctx context.Context, id uint64, by api.Caller) (*api.Change, error) {
 	leave, err := e.enter()
 	if err != nil {
