@@ -128,16 +128,21 @@ func (a *app) readInline(name string) (json.RawMessage, error) {
 	return parseInline(text)
 }
 
-// jsonRefused is how the reference begins about an object that its model refuses.
-const jsonRefused = "Unable to deserialize input JSON into model: "
+// How the reference begins about values that its model refuses. Programs in the
+// field look for these words, though no longer all of them are to the point.
+const (
+	pairsRefused = "Unable to match your input to the data model.  We may not have enough type information.  Please try the --json input form.  Cause: "
+	jsonRefused  = "Unable to deserialize input JSON into model: "
+)
 
-// setFailed words the error of a set. Of pairs the reference says that their types
-// may not be known and that --json may help: neither is so here.
+// setFailed words the error of a set.
 func setFailed(err error, r api.ChangeRequest) error {
 	switch e := new(api.Error); {
 	case err == nil || isOutcome(err):
 		return err
-	case errors.As(err, &e) && refused(e) && r.Pairs == nil:
+	case errors.As(err, &e) && refused(e) && r.Pairs != nil:
+		return wordf(err, "%s", pairsRefused+blame(e))
+	case errors.As(err, &e) && refused(e):
 		return wordf(err, "%s", jsonRefused+strings.TrimPrefix(blame(e), jsonRefused))
 	}
 	return failed("Failed to change settings", err)

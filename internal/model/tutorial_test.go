@@ -125,7 +125,7 @@ func checkTutorialCommand(t *testing.T, m *model.Model, command, answer string) 
 		}
 	case errors.As(err, &e):
 		refusal := e.API()
-		got := "Failed to change settings: " + refusal.Message + "\n" // as apiclient prints it
+		got := "Unable to match your input to the data model.  We may not have enough type information.  Please try the --json input form.  Cause: " + refusal.Message + "\n" // as apiclient prints it
 		if refusal.Hint != "" {
 			got += "hint: " + refusal.Hint + "\n"
 		}
