@@ -82,6 +82,7 @@ var rooms = []struct {
 	{"gpt", []string{"durable"}},
 	{"gpt/gpttest", []string{"durable/durabletest"}},
 	{"slot", []string{"api", "durable", "gpt", "paths"}},
+	{"update/manifest", nil},
 	{"bootlog", []string{"api", "durable", "paths"}},
 	{"userdata", []string{"api", "durable", "key", "model", "paths"}},
 	{"generate", []string{"api", "cli", "key"}},
@@ -100,6 +101,7 @@ var rooms = []struct {
 		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
 	}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
+	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "sandbox", "schnauzer", "signpost", "sundog"}},
 }
 
