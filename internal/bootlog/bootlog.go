@@ -158,10 +158,10 @@ func Last(root paths.Root, bootID string) (api.Boot, error) {
 // A report that cannot be read is left out.
 func List(root paths.Root, bootID string) ([]api.Boot, error) {
 	ids, err := ids(root)
-	if err != nil {
+	current, haveCurrent := read(root.Boot())
+	if err != nil && !haveCurrent {
 		return nil, fmt.Errorf("list boot reports: %w", err)
 	}
-	current, haveCurrent := read(root.Boot())
 	if haveCurrent && !slices.Contains(ids, current.ID) {
 		ids = append(ids, current.ID)
 		slices.Sort(ids)

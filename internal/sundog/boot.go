@@ -28,7 +28,7 @@ type chain struct {
 	report *bootlog.Log
 
 	refused   bool              // user data was: nothing is generated from what is known to be wrong
-	alone     bool              // the phase runs as a program of its own
+	names     []string          // of the phases to run
 	reloading bool              // the host is running; only what changes is applied
 	changed   []key.Key         // what user data has changed
 	generated []generate.Result // of the last wave, still to be committed
@@ -60,7 +60,6 @@ func (a *app) boot(ctx context.Context, names []string) error {
 	if err := checkPhases(names); err != nil {
 		return err
 	}
-	b.report = bootlog.Begin(a.root, b.report.Report)
 	return b.run(ctx, names)
 }
 
@@ -77,14 +76,12 @@ func checkPhases(names []string) error {
 	return nil
 }
 
-// only runs one phase as a program of its own: it goes on with this boot's report.
+// only runs one phase as a program of its own.
 func (a *app) only(ctx context.Context, phase string) error {
 	b, err := a.newChain()
 	if err != nil {
 		return err
 	}
-	b.alone = true
-	b.report = bootlog.Continue(a.root, b.report.Report, phase)
 	return b.run(ctx, []string{phase})
 }
 
@@ -105,11 +102,14 @@ func (a *app) newChain() (*chain, error) {
 // run takes the phases in their order, whatever the order of the names. One
 // that fails does not end the boot: later ones do what is still right to do,
 // so that the host comes up as far as it can. The report and the exit code tell.
+// Programs that run one phase each go on with the same report.
 func (b *chain) run(ctx context.Context, names []string) error {
+	b.names = names
+	b.report = bootlog.Continue(b.root, b.report.Report, b.first())
 	b.save(true)
 	var failures []error
 	for _, p := range phases {
-		if slices.Contains(names, p.name) && ctx.Err() == nil {
+		if b.has(p.name) && ctx.Err() == nil {
 			if err := b.phase(ctx, p.name, p.run); err != nil {
 				failures = append(failures, fmt.Errorf("%s: %w", p.name, err))
 			}
@@ -120,6 +120,17 @@ func (b *chain) run(ctx context.Context, names []string) error {
 	}
 	b.finish(ctx)
 	return errors.Join(failures...)
+}
+
+func (b *chain) has(phase string) bool { return slices.Contains(b.names, phase) }
+
+func (b *chain) first() string {
+	for _, p := range phases {
+		if b.has(p.name) {
+			return p.name
+		}
+	}
+	return ""
 }
 
 func (b *chain) phase(ctx context.Context, name string, run func(*chain, context.Context, *api.BootPhase) error) error {

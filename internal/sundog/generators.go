@@ -96,7 +96,7 @@ func (b *chain) runWaves(ctx context.Context, p *api.BootPhase, waves [][]genera
 	}
 	for i, wave := range waves {
 		results := runner.Run(ctx, wave)
-		if last := i == len(waves)-1; last && !b.alone {
+		if last := i == len(waves)-1; last && b.has(api.PhaseApply) {
 			b.generated = results
 			return nil
 		}

@@ -38,7 +38,7 @@ func (a *app) reload(ctx context.Context, dry bool) error {
 	if err != nil {
 		return err
 	}
-	b.reloading = true
+	b.reloading, b.names = true, []string{api.PhaseUserData, api.PhaseGenerators, api.PhaseApply}
 	if dry {
 		return b.planReload(ctx, a.Out)
 	}

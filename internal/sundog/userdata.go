@@ -28,13 +28,13 @@ func (b *chain) userData(ctx context.Context, p *api.BootPhase) error {
 	b.summarise(p, documents)
 	if err != nil {
 		b.refused = true
-		if !b.alone {
+		if b.has(api.PhaseCommit) {
 			b.dropStaged(ctx)
 		}
 		return err
 	}
-	if b.alone {
-		b.mark()
+	if !b.has(api.PhaseCommit) {
+		b.mark() // as the reference; otherwise not before it is committed
 	}
 	return nil
 }
@@ -250,15 +250,8 @@ func (b *chain) commit(ctx context.Context, p *api.BootPhase) error {
 			b.changed = append(b.changed, k)
 		}
 	}
-	if b.ran(api.PhaseUserData) {
+	if b.has(api.PhaseUserData) {
 		b.mark()
 	}
 	return nil
-}
-
-// ran tells whether a phase of this process has done its work.
-func (b *chain) ran(phase string) bool {
-	return !b.alone && slices.ContainsFunc(b.report.Report.Phases, func(p api.BootPhase) bool {
-		return p.Name == phase && p.State != api.BootFailed
-	})
 }

@@ -1,0 +1,210 @@
+package sundog_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	assets "github.com/hostler-os/hostler"
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
+	"github.com/hostler-os/hostler/internal/apiserver"
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/sandbox"
+	"github.com/hostler-os/hostler/internal/sundog"
+)
+
+const userDataFile = "/var/lib/bottlerocket/user-data.toml"
+
+// world is a sandbox with a running apiserver.
+type world struct {
+	*testing.T
+	root   paths.Root
+	client *client.Client
+	stop   func()
+}
+
+func newWorld(t *testing.T, variant string) *world {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sundog-") // a test's own folder may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := sandbox.New(assets.Assets, filepath.Join(dir, "r"), sandbox.Options{Variant: variant, Version: "1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, root: root, client: &client.Client{Socket: root.Socket()}, stop: func() {}}
+	t.Cleanup(func() { w.stop(); os.RemoveAll(dir) })
+	return w
+}
+
+// serve starts apiserver, again if it was running.
+func (w *world) serve() {
+	w.Helper()
+	w.stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	var log lockedBuffer
+	done := make(chan int, 1)
+	go func() {
+		done <- apiserver.Run(ctx, []string{"apiserver", "--root", string(w.root), "--restart-timeout", "2s"}, cli.Streams{Out: &log, Err: &log})
+	}()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-done; code != 0 {
+			w.Errorf("apiserver ended with %d:\n%s", code, log.String())
+		}
+	})
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if _, err := w.client.Health(context.Background()); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.Fatalf("apiserver does not serve:\n%s", log.String())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (w *world) write(path, text string) {
+	w.Helper()
+	path = w.root.Join(path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// change replaces a text in a file, which must have it.
+func (w *world) change(path, old, text string) {
+	w.Helper()
+	before := w.read(path)
+	if !strings.Contains(before, old) {
+		w.Fatalf("%s has no %q", path, old)
+	}
+	w.write(path, strings.Replace(before, old, text, 1))
+}
+
+func (w *world) append(path, text string) { w.write(path, w.read(path)+text) }
+
+func (w *world) read(path string) string {
+	text, _ := os.ReadFile(w.root.Join(path))
+	return string(text)
+}
+
+// run runs a program and expects an exit code; it returns both outputs.
+func (w *world) run(program cli.Program, code int, args ...string) string {
+	w.Helper()
+	var out lockedBuffer
+	got := program(w.Context(), append(args, "--root", string(w.root)), cli.Streams{In: strings.NewReader(""), Out: &out, Err: &out})
+	if got != code {
+		w.Fatalf("%s: exit code %d, want %d:\n%s", strings.Join(args, " "), got, code, out.String())
+	}
+	return out.String()
+}
+
+// boot runs sundog and returns the report.
+func (w *world) boot(code int, args ...string) api.Boot {
+	w.Helper()
+	w.run(sundog.Run, code, append([]string{"sundog"}, args...)...)
+	return w.report()
+}
+
+func (w *world) report() api.Boot {
+	w.Helper()
+	report, err := w.client.Boot(w.Context(), 0)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return *report
+}
+
+func phase(t testing.TB, b api.Boot, name string) api.BootPhase {
+	t.Helper()
+	for _, p := range b.Phases {
+		if p.Name == name {
+			return p
+		}
+	}
+	t.Fatalf("the report has no phase %s: %+v", name, b)
+	return api.BootPhase{}
+}
+
+func setting(t testing.TB, p api.BootPhase, key string) api.BootSetting {
+	t.Helper()
+	for _, s := range p.Settings {
+		if s.Key == key {
+			return s
+		}
+	}
+	t.Fatalf("phase %s has no setting %s: %+v", p.Name, key, p.Settings)
+	return api.BootSetting{}
+}
+
+func (w *world) wantState(b api.Boot, want api.BootState) {
+	w.Helper()
+	if b.State != want {
+		w.Errorf("the boot is %s, want %s: %+v", b.State, want, b)
+	}
+}
+
+// value is the effective value of a setting, and the layer it comes from.
+func (w *world) value(key string) string {
+	w.Helper()
+	e, err := w.client.Explain(w.Context(), key)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if e.Origin == nil {
+		return "none"
+	}
+	return string(e.Value) + " " + string(e.Origin.Layer)
+}
+
+func (w *world) want(key, want string) {
+	w.Helper()
+	if got := w.value(key); got != want {
+		w.Errorf("%s is %s, want %s", key, got, want)
+	}
+}
+
+func (w *world) wantFile(path, part string) {
+	w.Helper()
+	if got := w.read(path); !strings.Contains(got, part) {
+		w.Errorf("%s is %q, want %q in it", path, got, part)
+	}
+}
+
+func decode(t testing.TB, text []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+}
