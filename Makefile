@@ -19,7 +19,7 @@ VARIANT ?= metal-dev
 # The host's programs are one file under several names. apiclient is a file of
 # its own: scripts run it often and containers get it alone, and without the
 # schema compiler that the others link it starts in a third of the time.
-HOST_PROGRAMS = apiserver schnauzer schnauzer-v2 sundog \
+HOST_PROGRAMS = apiserver schnauzer schnauzer-v2 signpost sundog \
 	early-boot-config settings-committer thar-be-settings storewolf
 
 # What the programs answer to --version; empty: what Go knows of the build.
@@ -57,7 +57,7 @@ generate: ## what is written from the models: docs/settings.md
 	$(GO) generate ./...
 
 integration: build ## what needs root and a real systemd, in throw-away containers
-	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss
+	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss ./test/disk
 
 bench: build ## the budgets of docs/ARCHITECTURE.md as ratios; SHORT=1 for a minute's worth
 	$(GO) run ./test/bench $(if $(SHORT),-short)

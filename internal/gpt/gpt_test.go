@@ -108,13 +108,13 @@ func TestRepair(t *testing.T) {
 		damage func(m *memory, t *Table)
 		want   string
 	}{
-		{"primary signature", func(m *memory, _ *Table) { clear(m.Data[512:520]) }, "primary copy: signature"},
+		{"primary signature", func(m *memory, _ *Table) { clear(m.Data[512:520]) }, "primary copy: sector 1 does not begin with"},
 		{"primary header", func(m *memory, _ *Table) { m.Data[512+72]++ }, "primary copy: header CRC"},
 		{"primary entries", func(m *memory, _ *Table) { m.Data[1024+48]++ }, "primary copy: CRC of the entries"},
-		{"primary wiped", func(m *memory, _ *Table) { clear(m.Data[512 : 34*512]) }, "primary copy: signature"},
+		{"primary wiped", func(m *memory, _ *Table) { clear(m.Data[512 : 34*512]) }, "primary copy: sector 1 does not begin with"},
 		{"backup header", func(m *memory, _ *Table) { m.Data[len(m.Data)-512+20]++ }, "backup copy: header CRC"},
 		{"backup entries", func(m *memory, _ *Table) { m.Data[len(m.Data)-33*512]++ }, "backup copy: CRC of the entries"},
-		{"backup wiped", func(m *memory, _ *Table) { clear(m.Data[len(m.Data)-33*512:]) }, "backup copy: signature"},
+		{"backup wiped", func(m *memory, _ *Table) { clear(m.Data[len(m.Data)-33*512:]) }, "backup copy: sector 127 does not begin with"},
 		{"primary in another place", func(m *memory, t *Table) {
 			h := t.copyHeader(primary, t.array)
 			h.Self = 3

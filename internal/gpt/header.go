@@ -50,7 +50,7 @@ func decodeHeader(sector []byte, g Geometry, lba uint64) (header, []byte, error)
 		return h, nil, err
 	}
 	if string(h.Signature[:]) != signature {
-		return h, nil, fmt.Errorf("signature is %q, want %q", h.Signature[:], signature)
+		return h, nil, fmt.Errorf("sector %d does not begin with %q", lba, signature)
 	}
 	if h.Size < headerSize || uint64(h.Size) > uint64(len(sector)) {
 		return h, nil, fmt.Errorf("header size is %d, want %d to %d", h.Size, headerSize, len(sector))

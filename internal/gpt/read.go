@@ -18,8 +18,8 @@ var sectorSizes = [...]int{512, 4096}
 func Read(r io.ReaderAt, g Geometry) (*Table, error) {
 	sizes := sectorSizes[:]
 	if g.SectorSize != 0 {
-		if !slices.Contains(sizes, g.SectorSize) {
-			return nil, fmt.Errorf("read partition table: sectors of %d bytes, want 512 or 4096", g.SectorSize)
+		if err := checkSectorSize(g.SectorSize); err != nil {
+			return nil, fmt.Errorf("read partition table: %w", err)
 		}
 		sizes = []int{g.SectorSize}
 	}
@@ -40,6 +40,13 @@ func Read(r io.ReaderAt, g Geometry) (*Table, error) {
 		return fallback, nil
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNoTable, errors.Join(errs...))
+}
+
+func checkSectorSize(size int) error {
+	if !slices.Contains(sectorSizes[:], size) {
+		return fmt.Errorf("sectors of %d bytes, want 512 or 4096", size)
+	}
+	return nil
 }
 
 func readTable(r io.ReaderAt, g Geometry) (*Table, error) {

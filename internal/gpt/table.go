@@ -44,6 +44,9 @@ var copyNames = [2]string{"primary", "backup"}
 // New is the table of an empty disk with room for 128 partitions. Its
 // SectorSize must be known.
 func New(g Geometry, disk GUID) (*Table, error) {
+	if err := checkSectorSize(g.SectorSize); err != nil {
+		return nil, fmt.Errorf("make partition table: %w", err)
+	}
 	const count = 128
 	h := header{Revision: revision, Self: primaryLBA, Disk: disk, Entries: 2, Count: count, EntrySize: entrySize}
 	copy(h.Signature[:], signature)

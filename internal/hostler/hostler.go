@@ -20,6 +20,7 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
+	"github.com/hostler-os/hostler/internal/signpost"
 	"github.com/hostler-os/hostler/internal/sundog"
 )
 
@@ -42,6 +43,7 @@ var programs = []program{
 	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf},
 	{"lint", "", "check user data without a server", lint},
 	{"schema", "", "print the JSON Schema of a variant's user data, for editors", schema},
+	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
 }
 

@@ -63,6 +63,7 @@ func newCommand(assets fs.FS) *cobra.Command {
 		newNew(assets), newVariants(assets), newFault(service.Fail), newFault(service.Hang), newHeal(),
 		newPrint("commands", "print the commands that can fail or hang, and which shall", PrintCommands),
 		newPrint("restarts", "print the commands that a host would have run", PrintRestarts),
+		newDisk(),
 	)
 	return command
 }

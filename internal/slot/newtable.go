@@ -56,7 +56,7 @@ func NewTable(size int64, sectorSize int) (*gpt.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	sectors, at := uint64(mib/sectorSize), uint64(1)
+	sectors, at := uint64(mib/sectorSize), uint64(1) // per MiB; the next partition's place, in MiB
 	for i, p := range plan(size / mib) {
 		t.Partitions = append(t.Partitions, gpt.Partition{
 			Number: i + 1, Type: p.kind.Type(), ID: gpt.NewGUID(), Name: p.kind.String() + p.suffix,

@@ -1,0 +1,76 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/slot"
+)
+
+const diskSteps = `Disk image of %[2]s with two sets in %[1]s; set A counts as good
+
+  signpost --disk %[1]s --active A status          what boots next
+  signpost --disk %[1]s --active A simulate-boot   what the boot loader does
+`
+
+func newDisk() *cobra.Command {
+	size, sectorSize := byteSize(2<<30), 512
+	command := &cobra.Command{
+		Use: "disk FILE", Short: "make a disk image with two sets of partitions",
+		Long: `Make a disk image, laid out as that of a host: two sets of boot, root and hash
+partitions, A and B, whose sizes grow with the disk's. The file is sparse: it
+takes next to no room until something is written into its partitions.`,
+		Example: "  hostler sandbox disk os.img --size 2G\n  hostler sandbox disk os4k.img --sector-size 4096", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := slot.CreateImage(args[0], int64(size), sectorSize); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), diskSteps, args[0], size.String())
+			return err
+		},
+	}
+	command.Flags().Var(&size, "size", "`SIZE` of the disk, such as 2G or 768M; 512M at least")
+	command.Flags().IntVar(&sectorSize, "sector-size", sectorSize, "`BYTES` of a sector: 512 or 4096")
+	return command
+}
+
+// byteSize is a flag's value: a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T.
+type byteSize int64
+
+var byteUnits = []struct {
+	letter string
+	bytes  int64
+}{{"T", 1 << 40}, {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}}
+
+// Type is the word for the value in --help.
+func (b *byteSize) Type() string { return "SIZE" }
+
+func (b *byteSize) String() string {
+	for _, unit := range byteUnits {
+		if n := int64(*b); n > 0 && n%unit.bytes == 0 {
+			return strconv.FormatInt(n/unit.bytes, 10) + unit.letter
+		}
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
+// Set parses 1048576, 1024K, 1M or 1MiB.
+func (b *byteSize) Set(text string) error {
+	digits, factor := strings.TrimSuffix(strings.ToUpper(text), "IB"), int64(1)
+	for _, unit := range byteUnits {
+		if rest, ok := strings.CutSuffix(digits, unit.letter); ok {
+			digits, factor = rest, unit.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 1 || n > math.MaxInt64/factor {
+		return fmt.Errorf("want a number of bytes, or with K, M, G or T behind it")
+	}
+	*b = byteSize(n * factor)
+	return nil
+}

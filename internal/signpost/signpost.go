@@ -1,0 +1,101 @@
+package signpost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/slot"
+)
+
+const name = "signpost"
+
+// Run is a cli.Program.
+func Run(ctx context.Context, args []string, s cli.Streams) int {
+	command := NewCommand(name, s)
+	command.SetArgs(args[min(1, len(args)):])
+	return Report(s, name, command.ExecuteContext(ctx))
+}
+
+// Report prints the error of a command and returns its exit code: 1, for wrong
+// usage too, as with the reference, whose refusals are printed as they are.
+func Report(s cli.Streams, called string, err error) int {
+	if refusal, ok := errors.AsType[*slot.Refusal](err); ok {
+		return cli.Report(s.Err, "", &api.Error{Code: api.CodeConflict, Message: refusal.Error(), Hint: refusal.Hint()})
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintf(s.Err, "%s\n\n", usage(called))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		err = &api.Error{Code: api.CodeForbidden, Message: err.Error(), Hint: "the disk of the host is root's; --disk FILE --active A tries things on an image"}
+	}
+	return cli.Report(s.Err, called, err)
+}
+
+// usageError is wrong usage; what is right is printed before it.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func wrongUsage(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// app is one run of the program: its streams and options.
+type app struct {
+	cli.Streams
+	disk   string
+	active string
+	format cli.Format
+}
+
+// NewCommand is the command line under a name.
+func NewCommand(called string, s cli.Streams) *cobra.Command {
+	a := &app{Streams: s, format: cli.FormatTable}
+	root := &cobra.Command{
+		Use: called + " SUBCOMMAND", Short: "show and change which set of partitions boots",
+		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs, RunE: unknown,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprintln(s.Out, usage(called)) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUsage("%v", err) })
+	f := root.PersistentFlags()
+	f.StringVar(&a.disk, "disk", "", "")
+	f.StringVar(&a.active, "active", "", "")
+	f.VarP(&a.format, "output", "o", "")
+	for _, sub := range subcommands {
+		root.AddCommand(sub.command(a))
+	}
+	return root
+}
+
+func unknown(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return wrongUsage("no sub-command")
+	}
+	return wrongUsage("no sub-command '%s'", args[0])
+}
+
+// open is the disk that the options name: by default the one that the host runs from.
+func (a *app) open() (*slot.Disk, error) {
+	switch {
+	case a.disk == "" && a.active == "":
+		return slot.Running()
+	case a.disk == "" || a.active == "":
+		return nil, wrongUsage("--disk and --active go together: which disk, and which set counts as the running one")
+	}
+	active, err := slot.ParseName(a.active)
+	if err != nil {
+		return nil, wrongUsage("--active: %v", err)
+	}
+	return slot.At(a.disk, active)
+}
