@@ -69,9 +69,9 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 	root.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprintln(s.Out, usage(called)) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUsage("%v", err) })
 	f := root.PersistentFlags()
-	f.StringVar(&a.disk, "disk", "", "")
-	f.StringVar(&a.active, "active", "", "")
-	f.VarP(&a.format, "output", "o", "")
+	f.StringVar(&a.disk, "disk", "", "a disk or an image `FILE` that the host does not run from")
+	f.StringVar(&a.active, "active", "", "the `SET` on it that counts as the running one: A or B")
+	f.VarP(&a.format, "output", "o", "how status prints: table, json or yaml")
 	for _, sub := range subcommands {
 		root.AddCommand(sub.command(a))
 	}

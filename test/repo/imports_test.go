@@ -96,7 +96,7 @@ var rooms = []struct {
 		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "osrelease", "paths", "template", "template/hostfacts"}},
-	{"sandbox", []string{"api", "cli", "model", "paths", "service"}},
+	{"sandbox", []string{"api", "cli", "model", "paths", "service", "slot"}},
 	{"sundog", []string{
 		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
 	}},
