@@ -82,6 +82,7 @@ var rooms = []struct {
 	{"gpt", []string{"durable"}},
 	{"gpt/gpttest", []string{"durable/durabletest"}},
 	{"slot", []string{"api", "durable", "gpt", "paths"}},
+	{"tufrepo", []string{"durable"}},
 	{"update/manifest", nil},
 	{"bootlog", []string{"api", "durable", "paths"}},
 	{"userdata", []string{"api", "durable", "key", "model", "paths"}},

@@ -1,0 +1,112 @@
+package tufrepo
+
+import (
+	"context"
+	"errors"
+	"hash"
+	"io"
+)
+
+// Open streams a target. The bytes may be used as they come, but they are
+// proved only when Read answers io.EOF: any other end means that none of them
+// may be believed. The file is never held in memory.
+func (r *Repository) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	t, err := r.Target(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	body, err := r.openBody(ctx, t, Fetch{})
+	if err != nil {
+		return nil, err
+	}
+	return verified(body, t), nil
+}
+
+// openBody opens a target's file under the first name that the source has.
+func (r *Repository) openBody(ctx context.Context, t Target, from Fetch) (*Body, error) {
+	resolved, err := resolve(t.Name)
+	if err != nil {
+		return nil, err
+	}
+	digest := ""
+	if r.root.body.ConsistentSnapshot {
+		if digest = t.digests().prefix(); digest == "" {
+			return nil, t.digests().compare("target "+printable(t.Name), nil)
+		}
+	}
+	from.Length = t.Length
+	var first error
+	for _, from.Name = range fileNames(resolved, digest) {
+		body, err := r.source.Target(ctx, from)
+		if err == nil {
+			return body, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+	}
+	return nil, first
+}
+
+// check counts and hashes a target's bytes.
+type check struct {
+	target Target
+	hashes map[string]hash.Hash
+	n      int64
+}
+
+func newCheck(t Target) *check { return &check{target: t, hashes: t.digests().hashers()} }
+
+// Write takes the next bytes; it fails as soon as they are too many.
+func (c *check) Write(data []byte) (int, error) {
+	c.n += int64(len(data))
+	if c.n > c.target.Length {
+		return 0, wrongLength("target "+printable(c.target.Name), c.n, c.target.Length)
+	}
+	for _, h := range c.hashes {
+		h.Write(data)
+	}
+	return len(data), nil
+}
+
+// done judges the whole.
+func (c *check) done() error {
+	what := "target " + printable(c.target.Name)
+	if c.n != c.target.Length {
+		return wrongLength(what, c.n, c.target.Length)
+	}
+	return c.target.digests().compare(what, c.hashes)
+}
+
+type verifiedReader struct {
+	body  io.ReadCloser
+	check *check
+	err   error // how it ended
+}
+
+func verified(body io.ReadCloser, t Target) io.ReadCloser {
+	return &verifiedReader{body: body, check: newCheck(t)}
+}
+
+func (v *verifiedReader) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.body.Read(p)
+	if _, bad := v.check.Write(p[:n]); bad != nil {
+		v.err = bad
+		return 0, bad
+	}
+	if errors.Is(err, io.EOF) {
+		if bad := v.check.done(); bad != nil {
+			err = bad
+		}
+	}
+	v.err = err
+	return n, err
+}
+
+func (v *verifiedReader) Close() error { return v.body.Close() }
