@@ -185,10 +185,13 @@ func (e *Engine) Changes(before uint64, limit int) ([]api.Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r := e.find(rec.Change.ID); r != nil {
-			rec.Change = *e.shown(r)
+		change := &rec.Change
+		if rec.open() { // by now it may be over, even in the store
+			if change, err = e.Change(rec.Change.ID); err != nil {
+				return nil, err
+			}
 		}
-		changes = append(changes, rec.Change)
+		changes = append(changes, *change)
 	}
 	return changes, nil
 }

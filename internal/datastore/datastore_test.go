@@ -603,3 +603,31 @@ func TestOnlyOneMayHoldTheStore(t *testing.T) {
 		t.Errorf("got %v, want ErrHeld", err)
 	}
 }
+
+// Lists of large records are cut, and can be read to their end.
+func TestLongListsAreCut(t *testing.T) {
+	s := tempStore(t)
+	value := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
+	for i := range 9 {
+		update(t, s, func(tx *Tx) error {
+			id, err := tx.NextChange()
+			if err != nil {
+				return err
+			}
+			k := key.MustParse(fmt.Sprintf("settings.k%d", i))
+			return errors.Join(tx.Edit(Edits{Layer: api.LayerUser, Set: []key.Pair{{Key: k, Value: value}}}), tx.PutChange(id, false, value))
+		})
+	}
+	var looks int
+	for before := uint64(10); before > 1; looks++ {
+		history, err := s.History("", before, 1000)
+		changes, err2 := s.Changes(before, 1000)
+		if err := errors.Join(err, err2); err != nil || len(history) != len(changes) || len(history) < 1 || len(history) > 5 {
+			t.Fatalf("%d and %d entries before %d, %v", len(history), len(changes), before, err)
+		}
+		before = history[len(history)-1].ID
+	}
+	if looks != 3 {
+		t.Errorf("%d looks", looks)
+	}
+}

@@ -25,12 +25,17 @@ func (s *Store) PendingNames() ([]string, error) {
 	return s.committed.Load().pending.Keys(), nil
 }
 
+// maxList is about how many bytes of records one look returns; at least one record.
+const maxList = 4 << 20
+
 // History returns up to limit commits, newest first, that touched keys within k
 // ("" for all), older than before (0: newest). Edits of other keys are left out.
+// They may be fewer where commits are large; none are left when there are none.
 func (s *Store) History(k key.Key, before uint64, limit int) ([]api.HistoryEntry, error) {
 	var entries []api.HistoryEntry
+	size := 0
 	err := s.descend(tableHistory, before, func(_ uint64, payload []byte) (bool, error) {
-		if len(entries) >= limit {
+		if len(entries) >= limit || size >= maxList {
 			return false, nil
 		}
 		var e api.HistoryEntry
@@ -40,6 +45,7 @@ func (s *Store) History(k key.Key, before uint64, limit int) ([]api.HistoryEntry
 		e.Edits = slices.DeleteFunc(e.Edits, func(e api.Edit) bool { return !within(e.Key, k) })
 		if len(e.Edits) > 0 {
 			entries = append(entries, e)
+			size += len(payload)
 		}
 		return true, nil
 	})
@@ -60,17 +66,20 @@ func (s *Store) Change(id uint64) ([]byte, error) {
 	return payload[1:], nil
 }
 
-// Changes returns up to limit records, newest first, with ids below before (0: from the newest).
+// Changes returns up to limit records, newest first, with ids below before (0:
+// from the newest). As with History, they may be fewer where records are large.
 func (s *Store) Changes(before uint64, limit int) ([][]byte, error) {
 	var records [][]byte
+	size := 0
 	err := s.descend(tableChanges, before, func(_ uint64, payload []byte) (bool, error) {
-		if len(records) >= limit {
+		if len(records) >= limit || size >= maxList {
 			return false, nil
 		}
 		if len(payload) == 0 {
 			return false, errShort
 		}
 		records = append(records, payload[1:])
+		size += len(payload)
 		return true, nil
 	})
 	return records, err

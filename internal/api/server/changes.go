@@ -101,9 +101,14 @@ func unplaced(err error) error {
 func (s *Server) unset(texts []string, layer api.Layer) ([]key.Key, error) {
 	snapshot := s.Store.Snapshot()
 	var keys []key.Key
+	seen := make(map[key.Key]bool) // a key may stand for very many
 	for _, text := range texts {
 		k, err := settingKey(text)
 		if err == nil {
+			if seen[k] {
+				continue
+			}
+			seen[k] = true
 			if set := snapshot.InLayer(layer, k); len(set) > 0 {
 				keys = append(keys, set...)
 				continue
@@ -154,10 +159,10 @@ func tryTime(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// checkEdits refuses a key that is to be set and unset at once.
+// checkEdits refuses a key that is to be set and unset at once. The keys to unset are sorted.
 func checkEdits(e datastore.Edits) error {
 	for _, p := range e.Set {
-		if slices.Contains(e.Unset, p.Key) {
+		if _, unset := slices.BinarySearch(e.Unset, p.Key); unset {
 			return &api.Error{Code: api.CodeInvalid, Key: p.Key.String(), Message: "the request both sets and unsets " + p.Key.String()}
 		}
 	}
@@ -169,6 +174,11 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.heavy(r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	plan, err := s.Engine.Plan(r.Context(), request)
 	if err != nil {
 		return err
@@ -233,6 +243,11 @@ func (s *Server) listChanges(w http.ResponseWriter, r *http.Request) error {
 	if err := s.awaitReady(r); err != nil {
 		return err
 	}
+	done, err := s.heavy(r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	changes, err := s.Engine.Changes(before, limit)
 	if err != nil {
 		return err

@@ -325,3 +325,25 @@ func TestEventsOfUnknownChange(t *testing.T) {
 		t.Errorf("got %d", got.Status)
 	}
 }
+
+// TestUnsetOfTheSame: a key that stands for many may be given many times, and
+// costs no more for it.
+func TestUnsetOfTheSame(t *testing.T) {
+	w := newWorld(t)
+	sysctl := map[string]string{}
+	for i := range 2000 {
+		sysctl[fmt.Sprintf("net.k%d", i)] = "1"
+	}
+	settings, err := json.Marshal(map[string]any{"settings": map[string]any{"kernel": map[string]any{"sysctl": sysctl}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.do("POST", "/changes?wait=20s", string(settings)); got.Status != http.StatusOK {
+		t.Fatalf("%d %.200s", got.Status, got.Body)
+	}
+	began := time.Now()
+	got := w.do("POST", "/plan", `{"unset": ["kernel.sysctl"`+strings.Repeat(`, "kernel.sysctl"`, 100000)+"]}")
+	if took := time.Since(began); got.Status != http.StatusOK || took > 10*time.Second { // it was a minute, and 9 GiB
+		t.Errorf("status %d after %v: %.200s", got.Status, took, got.Body)
+	}
+}

@@ -122,6 +122,11 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	done, err := s.heavy(r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	entries, err := s.Store.History(k, before, limit)
 	if err != nil {
 		return err

@@ -45,6 +45,9 @@ type Config struct {
 // defaultMaxConns bounds the memory that connections take: some 20 KiB each.
 const defaultMaxConns = 512
 
+// maxHeavy bounds the answers that are worked out at the same time of those that take tens of MiB.
+const maxHeavy = 4
+
 // Times that bound what a peer can hold on to.
 const (
 	headTime  = 10 * time.Second       // for the head of a request
@@ -65,6 +68,7 @@ type Server struct {
 	started time.Time
 
 	ready    chan struct{} // closed when writes may come
+	heavies  chan struct{} // holds a token for each answer that takes much memory to work out
 	requests atomic.Uint64
 
 	// stopping ends what waits without an end of its own: event streams and waits for changes.
@@ -85,7 +89,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, log: c.Log, conns: newConnTable(c.MaxConns), catalog: catalog, started: time.Now(), ready: make(chan struct{})}
+	s := &Server{Config: c, log: c.Log, conns: newConnTable(c.MaxConns), catalog: catalog, started: time.Now(), ready: make(chan struct{}), heavies: make(chan struct{}, maxHeavy)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMeters(s)
 	s.http = &http.Server{
@@ -234,6 +238,19 @@ func (s *Server) awaitReady(r *http.Request) error {
 		return r.Context().Err()
 	case <-s.stopping.Done():
 		return s.stopping.Err()
+	}
+}
+
+// heavy waits until few enough others work out an answer that takes much memory.
+func (s *Server) heavy(r *http.Request) (done func(), err error) {
+	defer connOf(r).enter(parked)()
+	select {
+	case s.heavies <- struct{}{}:
+		return func() { <-s.heavies }, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	case <-s.stopping.Done():
+		return nil, s.stopping.Err()
 	}
 }
 
