@@ -37,8 +37,7 @@ func (e *Error) Error() string { return e.Message }
 // AsError finds the Error in err's chain. Any other error is internal: its
 // text is for the log, not for the caller.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Code: CodeInternal, Message: err.Error()}

@@ -27,7 +27,7 @@ func (a *app) act(ctx context.Context, method, uri string, in any) error {
 		body = text
 	}
 	answer, err := a.client().Request(ctx, method, uri, body)
-	if e := new(api.Error); errors.As(err, &e) && e.Code == api.CodeNotImplemented {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.CodeNotImplemented {
 		return hinted(wordf(err, "this server does not offer it yet"), "a newer version of the server may; this one is shown by 'apiclient status'")
 	}
 	if err != nil {

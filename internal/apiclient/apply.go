@@ -97,8 +97,8 @@ func combined(documents []document) (json.RawMessage, error) {
 
 // documentRefused names the document that the model is against.
 func documentRefused(err error, documents []document) error {
-	e := new(api.Error)
-	if !errors.As(err, &e) || !refused(e) {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || !refused(e) {
 		return err
 	}
 	return wordf(err, "Failed to deserialize settings from '%s' into this variant's model: %s", blamed(e.Key, documents), blame(e))

@@ -215,11 +215,11 @@ func outcome(c *api.Change) error {
 
 func undone(c *api.Change) error {
 	if tasks := failedTasks(c, true); len(tasks) > 0 {
-		text := fmt.Sprintf("change %d failed, and not all of it could be undone: %s", c.ID, failure(c))
+		lines := []string{fmt.Sprintf("change %d failed, and not all of it could be undone: %s", c.ID, failure(c))}
 		for _, t := range tasks {
-			text += "\nnot undone: " + taskText(t)
+			lines = append(lines, "not undone: "+taskText(t))
 		}
-		return hinted(errors.New(text), "the settings are as they were before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
+		return hinted(errors.New(strings.Join(lines, "\n")), "the settings are as they were before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
 	}
 	text := fmt.Sprintf("change %d was undone: %s\nsettings, files and services are as they were before", c.ID, failure(c))
 	hint := fmt.Sprintf("details: 'apiclient changes %d'; --keep would keep the settings all the same", c.ID)

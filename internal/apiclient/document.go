@@ -32,7 +32,7 @@ func checkJSON(text []byte) error {
 // positioned turns the offset of a syntax error into line and column, from 1.
 func positioned(text []byte, err error) error {
 	at, cause := len(text), err
-	if e := new(jsontext.SyntacticError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at, cause = min(int(e.ByteOffset), len(text)), e.Err
 	}
 	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
@@ -82,7 +82,7 @@ func parseTOMLOrJSON(source string, text []byte) (any, error) {
 }
 
 func tomlMessage(err error) string {
-	if e := new(toml.DecodeError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := e.Position()
 		return fmt.Sprintf("TOML parse error at line %d, column %d: %s", line, column, strings.TrimPrefix(e.Error(), "toml: "))
 	}

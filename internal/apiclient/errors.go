@@ -31,13 +31,13 @@ func failed(what string, err error) error {
 // message is the text of an error of package client. What the server refused is
 // told in the server's words; a request that got no answer in the reference's.
 func message(err error) string {
-	if e := new(worded); errors.As(err, &e) {
+	if _, ok := errors.AsType[*worded](err); ok {
 		return err.Error()
 	}
-	if e := new(client.RequestError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*client.RequestError](err); ok {
 		return requestMessage(e.Method, e.URI, err)
 	}
-	if e := new(api.Error); errors.As(err, &e) {
+	if e, ok := errors.AsType[*api.Error](err); ok {
 		return blame(e)
 	}
 	return err.Error()
@@ -67,10 +67,10 @@ var steps = map[client.Step]string{
 }
 
 func transportMessage(err error) string {
-	if e := new(client.ConnectError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*client.ConnectError](err); ok {
 		return "Failed to send request: error trying to connect: " + osError(e.Err)
 	}
-	if e := new(client.RequestError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*client.RequestError](err); ok {
 		return fmt.Sprintf("%s: %v", steps[e.Step], e.Err)
 	}
 	return err.Error()
@@ -90,7 +90,7 @@ func osError(err error) string {
 // the server's error stay.
 func hinted(err error, hint string) error {
 	e := api.Error{Code: api.CodeInvalid, Message: err.Error()}
-	if cause := new(api.Error); errors.As(err, &cause) {
+	if cause, ok := errors.AsType[*api.Error](err); ok {
 		e = *cause
 	}
 	e.Hint = hint

@@ -118,7 +118,7 @@ func get(ctx context.Context, source string) ([]byte, error) {
 	defer c.CloseIdleConnections()
 	resp, err := c.Do(req)
 	if err != nil {
-		if e := new(url.Error); errors.As(err, &e) {
+		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // the source is named already
 		}
 		return nil, err

@@ -118,7 +118,7 @@ func (a *app) loadCombined(ctx context.Context, sources []string) (json.RawMessa
 
 func (a *app) planAs(ctx context.Context, r api.ChangeRequest, f cli.Format, show func(io.Writer, *api.Plan)) error {
 	p, err := a.client().Plan(ctx, r)
-	if e := new(api.Error); errors.As(err, &e) && e.Code == api.CodeNothingPending {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.CodeNothingPending {
 		return a.nothingPending(ctx, r.Transaction)
 	}
 	if err != nil {

@@ -101,7 +101,7 @@ func TestEverythingHasHelp(t *testing.T) {
 		if c.Short == "" {
 			t.Errorf("%s has no help", c.CommandPath())
 		}
-		for _, line := range strings.Split(c.LocalFlags().FlagUsages(), "\n") {
+		for line := range strings.SplitSeq(c.LocalFlags().FlagUsages(), "\n") {
 			if fields := strings.Fields(line); len(fields) == 1 {
 				t.Errorf("%s: option %s has no help", c.CommandPath(), line)
 			}

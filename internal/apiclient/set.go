@@ -114,7 +114,7 @@ func checkPair(arg string) error {
 }
 
 func keyProblem(err error) string {
-	if e := new(key.SyntaxError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*key.SyntaxError](err); ok {
 		return e.Why
 	}
 	return err.Error()

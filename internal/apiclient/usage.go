@@ -23,8 +23,8 @@ func usagef(format string, args ...any) *usageError {
 
 // report prints what went wrong and returns the exit code.
 func (a *app) report(cmd *cobra.Command, err error) int {
-	e := new(usageError)
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*usageError](err)
+	if !ok {
 		return cli.Report(a.Err, "", err)
 	}
 	fmt.Fprintf(a.Err, "%s\n\n%s", e.message, shortUsage(cmd))
@@ -83,7 +83,7 @@ func flagError(_ *cobra.Command, err error) error {
 // whyInvalid says what was expected, where the parser of numbers would say which of its functions failed.
 func whyInvalid(e *pflag.InvalidValueError) string {
 	why := errors.Unwrap(e)
-	if number := new(strconv.NumError); errors.As(why, &number) {
+	if _, ok := errors.AsType[*strconv.NumError](why); ok {
 		return "must be a whole number"
 	}
 	return why.Error()

@@ -71,7 +71,7 @@ func poll(ts *testscript.TestScript, what string, ok func() bool) {
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	code := 0
-	if e := new(exec.ExitError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		code = e.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%v", err)

@@ -173,8 +173,7 @@ func TestPlanTouchesNothing(t *testing.T) {
 }
 
 func code(err error) api.Code {
-	var e *api.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*api.Error](err); ok {
 		return e.Code
 	}
 	return ""

@@ -290,8 +290,7 @@ func (e *Engine) fail(ctx context.Context, r *running, err error) {
 }
 
 func (r *running) applyError(err error, hint string) *api.Error {
-	var known *api.Error
-	if errors.As(err, &known) && known.Code == api.CodeRenderFailed {
+	if known, ok := errors.AsType[*api.Error](err); ok && known.Code == api.CodeRenderFailed {
 		return known
 	}
 	return &api.Error{Code: api.CodeApplyFailed, Message: r.draft.secrets.redact(err.Error()), Hint: hint}

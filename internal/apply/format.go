@@ -32,7 +32,7 @@ func checkFormat(escape template.Escape, file string, text []byte) error {
 }
 
 func located(err error) error {
-	if e := new(toml.DecodeError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := e.Position()
 		return fmt.Errorf("line %d: %w", line, err)
 	}

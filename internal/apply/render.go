@@ -160,8 +160,7 @@ func decodeGroup(state *datastore.Snapshot, k key.Key) (value any, err error) {
 // place gives an error the name of the file that could not be rendered. The
 // template's own errors name their place already.
 func place(name string, err error) error {
-	var at *template.Error
-	if errors.As(err, &at) {
+	if _, ok := errors.AsType[*template.Error](err); ok {
 		return err
 	}
 	return fmt.Errorf("render %s: %w", name, err)

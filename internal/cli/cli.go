@@ -62,10 +62,10 @@ func Report(w io.Writer, name string, err error) int {
 		name += ": "
 	}
 	fmt.Fprintf(w, "%s%v\n", name, err)
-	if e := new(api.Error); errors.As(err, &e) && e.Hint != "" && !strings.HasSuffix(err.Error(), "hint: "+e.Hint) {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Hint != "" && !strings.HasSuffix(err.Error(), "hint: "+e.Hint) {
 		fmt.Fprintf(w, "hint: %s\n", e.Hint)
 	}
-	if e := new(ExitError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*ExitError](err); ok {
 		return e.Code
 	}
 	return ExitFailed

@@ -32,8 +32,7 @@ func readTOML(share fs.FS, name string) (*tomlFile, error) {
 }
 
 func tomlError(err error) error {
-	var e *toml.DecodeError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := e.Position()
 		return &placedError{line, strings.TrimPrefix(e.Error(), "toml: ")}
 	}

@@ -229,8 +229,7 @@ func (l *loader) readSchemas() {
 
 // schemaProblem says where a schema file cannot be read.
 func (l *loader) schemaProblem(file string, err error) {
-	var place *placedError
-	if errors.As(err, &place) {
+	if place, ok := errors.AsType[*placedError](err); ok {
 		l.problem(Problem{File: file, Line: place.line, Message: place.message})
 		return
 	}
@@ -286,8 +285,7 @@ func (l *loader) readTables(name string, optional bool) {
 		l.files = append(l.files, f)
 	case optional && errors.Is(err, fs.ErrNotExist):
 	default:
-		var place *placedError
-		if errors.As(err, &place) {
+		if place, ok := errors.AsType[*placedError](err); ok {
 			l.problem(Problem{File: name, Line: place.line, Message: place.message})
 			return
 		}
@@ -323,8 +321,7 @@ func (l *loader) takeSettings() {
 		return
 	}
 	pairs, err := l.model.ParseTree(settings)
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		for _, v := range e.Violations {
 			f := l.last(keyPath(v.Key))
 			l.problem(Problem{File: f.name, Line: f.line(keyPath(v.Key)...), Key: v.Key, Message: v.Message, Hint: v.Hint})

@@ -257,8 +257,8 @@ func isObject(v any) bool {
 // causes are the faults that matter: behind references and groups, but not the
 // alternatives of an anyOf.
 func causes(err error) []*jsonschema.ValidationError {
-	var top *jsonschema.ValidationError
-	if !errors.As(err, &top) {
+	top, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
 		return nil
 	}
 	var out []*jsonschema.ValidationError

@@ -161,8 +161,7 @@ func (m *Model) elsewhere(rest []string) string {
 
 // asError is the *Error in err.
 func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Violations: []Violation{{Message: err.Error()}}}

@@ -34,8 +34,8 @@ func (m *Model) ParseTree(doc map[string]any) ([]key.Pair, error) {
 // with adds to what cannot be written as JSON what the model says of the rest.
 func (e *encoder) with(err error) error {
 	all := &Error{Violations: e.violations}
-	var rest *Error
-	if !errors.As(unplaced(err), &rest) {
+	rest, ok := errors.AsType[*Error](unplaced(err))
+	if !ok {
 		return all
 	}
 	for _, v := range rest.Violations {
@@ -49,8 +49,8 @@ func (e *encoder) with(err error) error {
 
 // unplaced removes the places in a document that the user never saw.
 func unplaced(err error) error {
-	var e *Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		return err
 	}
 	for i := range e.Violations {

@@ -171,7 +171,7 @@ func TestTypes(t *testing.T) {
 }
 
 func parseAs(m *model.Model, typeName, value string) error {
-	pairs, err := m.ParseJSON([]byte(fmt.Sprintf(`{"types":{%q:%s}}`, typeName, value)))
+	pairs, err := m.ParseJSON(fmt.Appendf(nil, `{"types":{%q:%s}}`, typeName, value))
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func TestTypeVectors(t *testing.T) {
 		case isName:
 			names++
 			name := v.Path[len(v.Path)-1]
-			_, err = m.ParseJSON([]byte(fmt.Sprintf(`{"names":{%q:{%s:true}}}`, typeName, quoted(name)[0])))
+			_, err = m.ParseJSON(fmt.Appendf(nil, `{"names":{%q:{%s:true}}}`, typeName, quoted(name)[0]))
 		default:
 			continue
 		}
@@ -263,7 +263,7 @@ func TestSpellings(t *testing.T) {
 		`""`:          `settings.types.KubernetesCloudProvider "\"\""`,
 	} {
 		typeName := strings.Fields(strings.Split(want, ".")[2])[0]
-		pairs, err := m.ParseJSON([]byte(fmt.Sprintf(`{"types":{%q:%s}}`, typeName, given)))
+		pairs, err := m.ParseJSON(fmt.Appendf(nil, `{"types":{%q:%s}}`, typeName, given))
 		if err != nil || len(pairs) != 1 {
 			t.Errorf("%s: %v, %v", given, pairs, err)
 			continue
@@ -300,8 +300,7 @@ func TestCertificates(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%s: got %v, want accepted %v", name, err, c.ok)
 		}
-		var e *model.Error
-		if errors.As(err, &e) && len(e.Violations[0].Message) > 500 {
+		if e, ok := errors.AsType[*model.Error](err); ok && len(e.Violations[0].Message) > 500 {
 			t.Errorf("%s: message of %s characters", name, strconv.Itoa(len(e.Violations[0].Message)))
 		}
 	}

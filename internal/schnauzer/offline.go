@@ -153,12 +153,12 @@ func decodeJSON(text []byte, into any) error {
 
 // decodingError says where, and for a wrong type no more than is known to the reader.
 func decodingError(text []byte, err error) error {
-	if e := new(json.SyntaxError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		before := text[:min(int(e.Offset), len(text))]
 		line := bytes.Count(before, []byte("\n")) + 1
 		return fmt.Errorf("line %d: not JSON: %w", line, err)
 	}
-	if e := new(json.UnmarshalTypeError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("expected a JSON object, found %s", e.Value)
 	}
 	return fmt.Errorf("not JSON: %w", err)

@@ -42,7 +42,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		root.SetArgs(args[1:])
 	}
 	err := root.ExecuteContext(ctx)
-	if e := new(hinted); errors.As(err, &e) {
+	if e, ok := errors.AsType[*hinted](err); ok {
 		err = e.plain()
 	}
 	return cli.Report(s.Err, a.called, err)

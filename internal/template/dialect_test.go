@@ -45,7 +45,7 @@ func runDialect(t *testing.T, tests []dialect) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := renderBody(tt.body, settings)
-			if e := new(template.Error); errors.As(err, &e) {
+			if e, ok := errors.AsType[*template.Error](err); ok {
 				if e.Class != tt.class {
 					t.Fatalf("%s: %v (class %s), want class %q", tt.body, err, e.Class, tt.class)
 				}

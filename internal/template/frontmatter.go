@@ -133,13 +133,13 @@ func decodeFrontMatter(src *source, text string) (frontMatter, error) {
 // tomlError gives a decoder's error its place.
 func (src *source) tomlError(err error) *Error {
 	e := &Error{Class: ClassFrontmatter, File: src.name, Line: 1, Column: 1, Msg: "read front matter: " + err.Error()}
-	if unknown := new(toml.StrictMissingError); errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(unknown.Errors) > 0 {
 		first := &unknown.Errors[0]
 		e.Line, e.Column = first.Position()
 		e.Msg = fmt.Sprintf("front matter has no member %q; it may have escape and [required-extensions]", strings.Join(first.Key(), "."))
 		return e
 	}
-	if wrong := new(toml.DecodeError); errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
 		e.Line, e.Column = wrong.Position()
 		e.Msg = "read front matter: " + strings.TrimPrefix(wrong.Error(), "toml: ")
 	}

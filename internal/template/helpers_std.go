@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,10 +19,8 @@ func anyEnabled(inv *invocation) (any, error) {
 	}
 	switch value := value.(type) {
 	case []any:
-		for _, element := range value {
-			if isEnabled(element) {
-				return true, nil
-			}
+		if slices.ContainsFunc(value, isEnabled) {
+			return true, nil
 		}
 	case map[string]any:
 		for _, member := range value {

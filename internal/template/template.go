@@ -1,6 +1,7 @@
 package template
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"unicode/utf8"
@@ -111,9 +112,7 @@ func (t *Template) Render(data Data) ([]byte, error) {
 func (t *Template) context(data Data) map[string]any {
 	if t.legacy {
 		root := map[string]any{"settings": orEmpty(data.Settings), "os": orEmpty(data.OS)}
-		for name, value := range data.Extra {
-			root[name] = value
-		}
+		maps.Copy(root, data.Extra)
 		return root
 	}
 	visible := make(map[string]any, len(t.requires))

@@ -4,7 +4,7 @@ package template
 type program struct{ nodes []node }
 
 // node is an element of a program: *text, comment, *mustache, *block, *partial or *decorator.
-type node interface{}
+type node any
 
 type (
 	// text is printed as it is.

@@ -123,10 +123,10 @@ func codeOf(status int) api.Code {
 
 // withoutURL drops net/http's mention of a URL that exists only inside this package.
 func withoutURL(err error) error {
-	if e := new(url.Error); errors.As(err, &e) {
+	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
-	if e := new(ConnectError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*ConnectError](err); ok {
 		return e
 	}
 	return err

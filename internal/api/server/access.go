@@ -114,11 +114,11 @@ func lookupGroup(name string) (uint32, bool, error) {
 
 // explainTOML puts the line and column before the decoder's message.
 func explainTOML(err error) error {
-	if e := new(toml.StrictMissingError); errors.As(err, &e) && len(e.Errors) > 0 {
+	if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
 		line, column := e.Errors[0].Position()
 		return fmt.Errorf("line %d, column %d: the only table is [groups]", line, column)
 	}
-	if e := new(toml.DecodeError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := e.Position()
 		return fmt.Errorf("line %d, column %d: %w", line, column, err)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -228,8 +229,6 @@ func (s *Server) getGeneratorsV2(w http.ResponseWriter, _ *http.Request) error {
 		}
 		all[k] = command
 	}
-	for k, text := range s.Model.MetadataAll(settingGenerator) {
-		all[k] = text
-	}
+	maps.Copy(all, s.Model.MetadataAll(settingGenerator))
 	return answer(w, all)
 }

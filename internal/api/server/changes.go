@@ -85,8 +85,8 @@ func (s *Server) values(in api.ChangeRequest) ([]key.Pair, error) {
 // unplaced takes lines and columns out of what the model says of a member of a
 // body: they count from that member, and clients make it of other documents.
 func unplaced(err error) error {
-	e := new(model.Error)
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*model.Error](err)
+	if !ok {
 		return err
 	}
 	violations := slices.Clone(e.Violations)

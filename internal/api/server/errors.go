@@ -122,7 +122,7 @@ func badPrefix(left string, err error) error {
 
 // keyFault is the text of a key's error; clients know the one of lengths with its two values swapped.
 func keyFault(err error) string {
-	if e := new(key.LengthError); errors.As(err, &e) {
+	if e, ok := errors.AsType[*key.LengthError](err); ok {
 		return fmt.Sprintf("Key name beyond maximum length %s: %d", e.Name, key.MaxLength)
 	}
 	return err.Error()
@@ -164,7 +164,7 @@ func badPairs(err error) error {
 
 func violationText(err error, e *api.Error) string {
 	text := e.Message
-	if m := new(model.Error); errors.As(err, &m) && len(m.Violations) > 0 {
+	if m, ok := errors.AsType[*model.Error](err); ok && len(m.Violations) > 0 {
 		v := m.Violations[0]
 		text = v.Message
 		if v.Line > 0 {

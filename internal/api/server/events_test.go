@@ -31,7 +31,7 @@ func TestStream(t *testing.T) {
 		}()
 		st.follow(t.Context(), watch, 7)
 		var got []string
-		for _, block := range strings.Split(strings.TrimSuffix(rec.Body.String(), "\n\n"), "\n\n") {
+		for block := range strings.SplitSeq(strings.TrimSuffix(rec.Body.String(), "\n\n"), "\n\n") {
 			head, data, _ := strings.Cut(block, "data: ")
 			state := ""
 			if _, rest, ok := strings.Cut(data, `"state":"`); ok {
