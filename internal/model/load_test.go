@@ -117,6 +117,7 @@ func TestLoadProblems(t *testing.T) {
 		"remote":     {map[string]string{"models/colour/schema.json": `{"$ref":"https://example.com/schema.json"}`}, `models/colour/schema.json: `},
 		"recursion":  {map[string]string{"models/colour/schema.json": `{"type":"object","additionalProperties":{"$ref":"#"}}`}, `models/colour/schema.json: models/colour/schema.json#/additionalProperties contains itself; settings have a finite depth`},
 		"format":     {map[string]string{"models/colour/schema.json": `{"type":"string","format":"hostler-ulr"}`}, `models/colour/schema.json: unknown format "hostler-ulr"`},
+		"misspelt":   {map[string]string{"models/colour/schema.json": `{"type":"object","properties":{"name":{"type":"string","x-sceret":true}}}`}, `models/colour/schema.json: unknown keyword "x-sceret"; did you mean "x-secret"?`},
 		"keyword":    {map[string]string{"models/colour/schema.json": `{"type":"string","x-secret":"yes"}`}, `models/colour/schema.json: `},
 		"pattern":    {map[string]string{"models/colour/schema.json": `{"type":"string","pattern":"("}`}, `models/colour/schema.json: `},
 		"from map":   {map[string]string{"models/colour/schema.json": `{"type":"array","items":{"type":"object"},"x-list-from-map":{"key":"a","value":"b"}}`}, `models/colour/schema.json: models/colour/schema.json#: x-list-from-map names "a", which is no property of the elements`},

@@ -3,8 +3,12 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -96,7 +100,7 @@ func (e *extension) apply(n *node) {
 
 // compileExtension reads our keywords; their syntax has been checked.
 func compileExtension(_ *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {
-	if err := checkFormatName(obj); err != nil {
+	if err := errors.Join(checkKeywords(obj), checkFormatName(obj)); err != nil {
 		return nil, err
 	}
 	e := &extension{aliases: texts(obj[keywordAliases]), order: texts(obj[keywordOrder])}
@@ -124,6 +128,32 @@ func compileExtension(_ *jsonschema.CompilerContext, obj map[string]any) (jsonsc
 
 func (e *extension) empty() bool {
 	return !e.secret && e.aliases == nil && e.fromMap == nil && e.message == "" && e.spellings == nil && e.order == nil
+}
+
+// keywords are those of JSON Schema 2020-12, and ours.
+const keywords = "$schema $id $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs definitions " +
+	"prefixItems items contains additionalProperties properties patternProperties dependentSchemas propertyNames " +
+	"if then else allOf anyOf oneOf not unevaluatedItems unevaluatedProperties " +
+	"type const enum multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern " +
+	"maxItems minItems uniqueItems maxContains minContains maxProperties minProperties required dependentRequired " +
+	"title description default deprecated readOnly writeOnly examples format contentEncoding contentMediaType contentSchema " +
+	keywordSecret + " " + keywordAliases + " " + keywordListFromMap + " " + keywordMessage + " " + keywordSpellings + " " + keywordOrder
+
+// checkKeywords refuses misspelt keywords, too: their rule would not hold, and
+// what they call secret would be shown.
+func checkKeywords(obj map[string]any) error {
+	known := strings.Fields(keywords)
+	for _, name := range slices.Sorted(maps.Keys(obj)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		text := fmt.Sprintf("unknown keyword %q", name)
+		if near := nearest(name, known); near != "" {
+			text += "; " + didYouMean(strconv.Quote(near))
+		}
+		return errors.New(text)
+	}
+	return nil
 }
 
 // checkFormatName refuses a misspelt format of ours, which JSON Schema would ignore.
