@@ -286,7 +286,7 @@ func TestEditedByHand(t *testing.T) {
 	if f := planned(c, "shared"); f.Edited {
 		t.Errorf("got %+v", f)
 	}
-	want := []string{"/etc/one was edited by hand since it was last written; a copy of it will be kept"}
+	want := []string{"/etc/one was edited by hand since it was last written; a copy of it goes to /var/lib/hostler/edited"}
 	if diff := cmp.Diff(c.Plan.Warnings, want); diff != "" {
 		t.Error(diff)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
 	"github.com/hostler-os/hostler/internal/template"
 )
@@ -289,7 +290,7 @@ func (d *draft) planFiles() {
 			f.change.Diff = unified(f)
 		}
 		if f.change.Edited {
-			warn(&d.plan.Warnings, "%s was edited by hand since it was last written; a copy of it will be kept", f.model.Path)
+			warn(&d.plan.Warnings, "%s was edited by hand since it was last written; a copy of it goes to %s", f.model.Path, paths.Host.Edited())
 		}
 		d.plan.Files = append(d.plan.Files, f.change)
 	}
