@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (a *app) fetch(ctx context.Context, source string) ([]byte, error) {
 	switch u.Scheme {
 	case "":
 		e := wordf(nil, "Given invalid URI '%s': relative URL without a base", source)
-		return nil, hinted(e, "a file is written with its whole path: file:///path/to/"+lastElement(source))
+		return nil, hinted(e, "a file is written with its whole path: "+fileURI(source))
 	case "file":
 		return fetchFile(source, u)
 	case "http", "https":
@@ -71,7 +72,17 @@ func (a *app) fetch(ctx context.Context, source string) ([]byte, error) {
 	return nil, hinted(e, "a source is -, file:///path, http://…, https://… or base64:DATA")
 }
 
-func lastElement(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+// fileURI is the URI of a file that is there, or shows what one looks like.
+func fileURI(name string) string {
+	whole, err := filepath.Abs(name)
+	if err == nil {
+		_, err = os.Stat(whole)
+	}
+	if err != nil {
+		whole = "/path/to/" + filepath.Base(name)
+	}
+	return (&url.URL{Scheme: "file", Path: whole}).String()
+}
 
 func fetchBase64(source, data string) ([]byte, error) {
 	if len(data) > base64.StdEncoding.EncodedLen(maxDocument) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 )
@@ -53,5 +54,17 @@ func TestApplyOverHTTP(t *testing.T) {
 	_, stdout, _ := run("", "-s", socket, "get", "-o", "table", "motd")
 	if want := "KEY            VALUE\nsettings.motd  \"from the web\"\n"; stdout != want {
 		t.Errorf("got %q, want %q", stdout, want)
+	}
+}
+
+func TestApplyOfARelativePath(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("my settings.toml", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, stderr := run("", "apply", "my settings.toml")
+	if want := "hint: a file is written with its whole path: file://" + dir + "/my%20settings.toml\n"; !strings.HasSuffix(stderr, want) {
+		t.Errorf("got %q, want %q at its end", stderr, want)
 	}
 }
