@@ -195,6 +195,9 @@ func (a *app) listChanges(ctx context.Context, o *pageOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(changes) == 0 {
+		a.note("there are no changes")
+	}
 	return o.output.Print(a.Out, changes, func(w io.Writer) {
 		rows := [][]string{{"CHANGE", "STATE", "CREATED", "BY", "WHAT"}}
 		for _, c := range changes {

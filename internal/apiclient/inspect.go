@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -143,6 +144,9 @@ func newHistory(a *app) *cobra.Command {
 		entries, err := a.client().History(ctx, strings.Join(args, ""), o.before, int(o.limit))
 		if err != nil {
 			return failed("Failed to get the history", err)
+		}
+		if len(entries) == 0 {
+			a.note("nothing was committed to '%s'", cmp.Or(strings.Join(args, ""), "settings"))
 		}
 		return o.output.Print(a.Out, entries, func(w io.Writer) { printHistory(w, entries) })
 	})
