@@ -88,7 +88,7 @@ func (a *app) completeChanges(states ...api.State) completer {
 }
 
 const completionHelp = `Prints a script that teaches your shell to complete commands, options and keys;
-keys come from the server.
+keys come from the server. That of bash needs the package bash-completion.
 
   bash:  apiclient completion bash > /etc/bash_completion.d/apiclient
   zsh:   apiclient completion zsh > "${fpath[1]}/_apiclient"

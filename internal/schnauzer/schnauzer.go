@@ -126,7 +126,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	f := root.PersistentFlags()
-	f.StringVar(&a.socket, "api-socket", "", "socket of the API `PATH` (default /run/api.sock)")
+	f.StringVar(&a.socket, "api-socket", "", "`PATH` of the socket of the API (default /run/api.sock)")
 	f.StringVar(&a.root, "root", "", "use the socket below this folder, such as a sandbox: `DIR`/run/api.sock")
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	root.AddCommand(newRender(a), newRenderFile(a))
