@@ -35,10 +35,18 @@ func (p *program) loadModel() (*model.Model, error) {
 		return nil, &api.Error{
 			Code:    api.CodeInvalid,
 			Message: fmt.Sprintf("load model of variant %s from %s: %v", variant, p.root.Share(), err),
-			Hint:    "the image brings this folder; models/ and variants/ in it must fit each other",
+			Hint:    p.mendModel(),
 		}
 	}
 	return m, nil
+}
+
+// mendModel says what can be done about a model that cannot be read.
+func (p *program) mendModel() string {
+	if p.inSandbox() {
+		return "mend it, or bring back what is built in with: hostler sandbox new --force " + string(p.root)
+	}
+	return "the image brings this folder; models/ and variants/ in it must fit each other"
 }
 
 // explainStore says what can be done about a datastore that does not open.
