@@ -103,7 +103,7 @@ var rooms = []struct {
 	}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "sandbox", "schnauzer", "signpost", "sundog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog"}},
 }
 
 const embedded = ""
