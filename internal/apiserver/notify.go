@@ -56,11 +56,8 @@ func (p *program) ping(every time.Duration, done <-chan struct{}) {
 	}
 }
 
-// probe reads what every request needs: the datastore's memory and its file.
+// probe reads what requests need: the engine's memory and the datastore's file.
 func (p *program) probe() error {
-	if _, err := p.store.PendingNames(); err != nil {
-		return err
-	}
 	_, err := p.engine.Changes(0, 1)
 	return err
 }

@@ -89,12 +89,8 @@ func (e *Engine) draftEdits(r Request) (*draft, error) {
 		d.edits, d.heirs = reversal.edits, reversal.heirs
 	}
 	if r.takesPending() {
-		pending, err := e.cfg.Store.Pending(r.Transaction)
-		if err != nil {
-			return nil, err
-		}
-		d.pending = pending
-		d.edits = fold(d.edits, pending)
+		d.pending = e.cfg.Store.Pending(r.Transaction)
+		d.edits = fold(d.edits, d.pending)
 	}
 	if d.edits.Layer == "" {
 		d.edits.Layer = api.LayerUser

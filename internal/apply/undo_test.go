@@ -264,7 +264,7 @@ func TestPendingIsFoldedIn(t *testing.T) {
 	if w.setting("a") != "pending" || w.setting("b") != "own" {
 		t.Errorf("a %s, b %s", w.setting("a"), w.setting("b"))
 	}
-	if names, _ := w.store.PendingNames(); len(names) != 0 {
+	if names := w.store.PendingNames(); len(names) != 0 {
 		t.Errorf("still pending: %q", names)
 	}
 	if o, _ := w.store.Snapshot().Origin("settings.demo.a"); o.Transaction != "x" || o.Change != 1 {

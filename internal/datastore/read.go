@@ -12,18 +12,16 @@ import (
 )
 
 // Pending returns the sorted pairs of a pending transaction; none if it does not exist.
-func (s *Store) Pending(name string) ([]key.Pair, error) {
+func (s *Store) Pending(name string) []key.Pair {
 	t, ok := s.committed.Load().pending.Get(name)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	return t.sorted(), nil
+	return t.sorted()
 }
 
 // PendingNames returns the names of the pending transactions, sorted.
-func (s *Store) PendingNames() ([]string, error) {
-	return s.committed.Load().pending.Keys(), nil
-}
+func (s *Store) PendingNames() []string { return s.committed.Load().pending.Keys() }
 
 // maxList is about how many bytes of records one look returns; at least one record.
 const maxList = 4 << 20

@@ -23,13 +23,7 @@ type meters struct {
 func newMeters(s *Server) *meters {
 	set := metrics.NewSet()
 	set.NewGauge("hostler_settings", func() float64 { return float64(s.Store.Snapshot().Len()) })
-	set.NewGauge("hostler_pending_transactions", func() float64 {
-		names, err := s.Store.PendingNames()
-		if err != nil {
-			return -1
-		}
-		return float64(len(names))
-	})
+	set.NewGauge("hostler_pending_transactions", func() float64 { return float64(len(s.Store.PendingNames())) })
 	set.NewGauge("hostler_datastore_bytes", func() float64 {
 		info, err := os.Stat(s.Path)
 		if err != nil {

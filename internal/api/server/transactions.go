@@ -101,18 +101,11 @@ func (s *Server) update(r *http.Request, transaction string, fn func(*datastore.
 }
 
 func (s *Server) listTransactions(w http.ResponseWriter, _ *http.Request) error {
-	names, err := s.Store.PendingNames()
-	if err != nil {
-		return err
-	}
-	return answer(w, present(names))
+	return answer(w, present(s.Store.PendingNames()))
 }
 
 func (s *Server) getTransaction(w http.ResponseWriter, r *http.Request) error {
-	pairs, err := s.Store.Pending(parseQuery(r.URL.RawQuery).transaction())
-	if err != nil {
-		return err
-	}
+	pairs := s.Store.Pending(parseQuery(r.URL.RawQuery).transaction())
 	return writeRaw(w, datastore.Nest(s.visible(r, pairs), 1))
 }
 
@@ -157,11 +150,7 @@ func (s *Server) commitPending(w http.ResponseWriter, r *http.Request, only bool
 	if err != nil {
 		return err
 	}
-	pending, err := s.Store.Pending(name)
-	switch {
-	case err != nil:
-		return err
-	case len(pending) == 0:
+	if len(s.Store.Pending(name)) == 0 {
 		return nothingPending()
 	}
 	change, err := s.Engine.Submit(context.WithoutCancel(r.Context()), apply.Request{
