@@ -1,0 +1,211 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	blockSize = 1 << 20  // what is decompressed, compared and read back at a time
+	partSize  = 64 << 10 // what is written at least: a block's parts that differ
+	blocks    = 6        // in memory at a time
+	flushSize = 16 << 20 // what the disk is told to begin to write
+)
+
+// ErrTooLarge is returned for an image that does not fit into its partition.
+var ErrTooLarge = errors.New("the image is larger than its partition")
+
+// ErrMismatch is returned when what is read back is not what was written.
+var ErrMismatch = errors.New("what is read back from the disk is not what was written")
+
+// Phase is what Write is doing.
+type Phase string
+
+// The phases, in order.
+const (
+	Writing   Phase = "write"
+	Verifying Phase = "verify"
+)
+
+// Progress is how far Write has come, in bytes.
+type Progress struct {
+	Phase   Phase
+	Read    int64 // of the compressed image
+	Done    int64 // of the image itself: compared and written, or read back
+	Changed int64 // of those written, because they differed
+}
+
+// Report is what Write has done.
+type Report struct {
+	Format  Format
+	Size    int64 // of the image in bytes
+	Changed int64 // bytes written, because they differed
+}
+
+// Write streams the image of src into p. It returns without an error only when
+// src has been read to its end, the image is on the disk and has been read
+// back; after an error the partition's content is undefined. progress, if not
+// nil, is called by one goroutine at a time, for each block.
+func Write(ctx context.Context, p *Partition, src io.Reader, progress func(Progress)) (Report, error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	d, err := decompress(src)
+	if err != nil {
+		return Report{}, err
+	}
+	defer d.close()
+	if d.size > p.size {
+		return Report{}, fmt.Errorf("%w: it has %d bytes, the partition %d", ErrTooLarge, d.size, p.size)
+	}
+	w := &writer{p: p, d: d, progress: progress, seed: maphash.MakeSeed(), old: make([]byte, blockSize)}
+	if err := w.run(ctx); err != nil {
+		return Report{}, err
+	}
+	if err := p.Sync(); err != nil {
+		return Report{}, fmt.Errorf("sync: %w", err)
+	}
+	if err := w.verify(ctx); err != nil {
+		return Report{}, err
+	}
+	return Report{Format: d.Format, Size: w.done, Changed: w.changed}, nil
+}
+
+// writer is one call of Write.
+type writer struct {
+	p        *Partition
+	d        *decompressor
+	progress func(Progress)
+	seed     maphash.Seed
+	sums     []uint64 // of the image's blocks
+	old      []byte   // what is in the place of a block
+	done     int64
+	changed  int64
+	flushed  int64
+}
+
+// filled is a block of the image and how far the source had been read for it.
+type filled struct {
+	data []byte
+	read int64
+}
+
+// run decompresses in one goroutine and writes in another.
+func (w *writer) run(ctx context.Context) error {
+	free, full := make(chan []byte, blocks), make(chan filled, blocks)
+	for range blocks {
+		free <- make([]byte, blockSize)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(full)
+		return w.fill(ctx, free, full)
+	})
+	group.Go(func() error {
+		for block := range full {
+			if err := w.put(block.data); err != nil {
+				return err
+			}
+			w.progress(Progress{Writing, block.read, w.done, w.changed})
+			free <- block.data[:blockSize]
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if w.done == 0 {
+		return errors.New("the image is empty")
+	}
+	return nil
+}
+
+func (w *writer) fill(ctx context.Context, free <-chan []byte, full chan<- filled) error {
+	for at := int64(0); ; {
+		var block []byte
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case block = <-free:
+		}
+		n, err := w.d.next(block)
+		if at += int64(n); at > w.p.size {
+			return fmt.Errorf("%w, which has %d bytes", ErrTooLarge, w.p.size)
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		// There is always room: there are no more blocks than that.
+		full <- filled{block[:n], w.d.source.read}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+// put writes the parts of a block that differ from what is there.
+func (w *writer) put(block []byte) error {
+	if len(block) == 0 {
+		return nil
+	}
+	w.sums = append(w.sums, maphash.Bytes(w.seed, block))
+	old := w.old[:len(block)]
+	if _, err := w.p.ReadAt(old, w.done); err != nil {
+		// A sector that cannot be read may be mended by writing it.
+		old = nil
+	}
+	for start := 0; start < len(block); {
+		end := start
+		for end < len(block) && differ(block, old, end) {
+			end = min(end+partSize, len(block))
+		}
+		if end == start {
+			start = min(start+partSize, len(block))
+			continue
+		}
+		if _, err := w.p.WriteAt(block[start:end], w.done+int64(start)); err != nil {
+			return fmt.Errorf("write at %d: %w", w.done+int64(start), err)
+		}
+		w.changed += int64(end - start)
+		start = end
+	}
+	w.done += int64(len(block))
+	if w.done-w.flushed >= flushSize {
+		w.p.Flush(w.flushed, w.done-w.flushed)
+		w.flushed = w.done
+	}
+	return nil
+}
+
+// differ compares the part that begins at start.
+func differ(block, old []byte, start int) bool {
+	end := min(start+partSize, len(block))
+	return old == nil || !bytes.Equal(block[start:end], old[start:end])
+}
+
+// verify reads the image back. The sums are keyed at random, so a disk cannot
+// have answered with something else of the same sum but by a chance of 1 in 2^64.
+func (w *writer) verify(ctx context.Context) error {
+	size := w.done
+	for i, sum := range w.sums {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		at := int64(i) * blockSize
+		block := w.old[:min(blockSize, size-at)]
+		if _, err := w.p.ReadAt(block, at); err != nil {
+			return fmt.Errorf("read back at %d: %w", at, err)
+		}
+		if maphash.Bytes(w.seed, block) != sum {
+			return fmt.Errorf("%w: in the %d bytes from %d on", ErrMismatch, len(block), at)
+		}
+		w.progress(Progress{Verifying, w.d.source.read, at + int64(len(block)), w.changed})
+	}
+	return nil
+}
