@@ -59,28 +59,41 @@ func measure(file *os.File, device bool) (g Geometry, err error) {
 	return g, err
 }
 
-// Read reads the disk's table.
-func (d *Disk) Read() (*Table, error) { return Read(d, d.Geometry) }
+// Read reads the disk's table. One that seems damaged may be one that is just
+// being written: it is read again with the disk locked.
+func (d *Disk) Read(ctx context.Context) (*Table, error) {
+	t, err := Read(d, d.Geometry)
+	if err == nil && t.Damage() == nil {
+		return t, nil
+	}
+	if d.lock(ctx, unix.LOCK_SH) != nil {
+		return t, err // what can be told without
+	}
+	t, err = Read(d, d.Geometry)
+	return t, errors.Join(err, d.unlock())
+}
 
-// lockPatience is how long Update waits for the disk's lock. udev holds it
+// lockPatience is how long it takes at most to have the disk's lock. udev holds it
 // while it looks at a disk; other programs while they change the table.
 const lockPatience = 30 * time.Second
 
 // Update is [Update] with the disk locked by flock, which udev, sfdisk and
 // systemd-repart respect. The error is [ErrLocked] when the lock cannot be had in 30 s.
 func (d *Disk) Update(ctx context.Context, change func(*Table) error) (written bool, err error) {
-	if err := d.lock(ctx); err != nil {
+	if err := d.lock(ctx, unix.LOCK_EX); err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, unix.Flock(int(d.file.Fd()), unix.LOCK_UN)) }()
+	defer func() { err = errors.Join(err, d.unlock()) }()
 	return Update(d.device(), d.Geometry, change)
 }
 
-func (d *Disk) lock(ctx context.Context) error {
+func (d *Disk) unlock() error { return unix.Flock(int(d.file.Fd()), unix.LOCK_UN) }
+
+func (d *Disk) lock(ctx context.Context, how int) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, ErrLocked)
 	defer cancel()
 	for {
-		err := unix.Flock(int(d.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(d.file.Fd()), how|unix.LOCK_NB)
 		if err == nil {
 			return nil
 		}
@@ -118,9 +131,12 @@ func (d *Disk) Sync() error {
 	if err := d.file.Sync(); err != nil {
 		return err
 	}
+	page := int64(os.Getpagesize())
 	for _, b := range d.written {
+		begin := b.offset / page * page
+		end := (b.offset + int64(len(b.data)) + page - 1) / page * page
 		// Only advice: a kernel that does not take it reads from its cache.
-		_ = unix.Fadvise(int(d.file.Fd()), b.offset, int64(len(b.data)), unix.FADV_DONTNEED)
+		_ = unix.Fadvise(int(d.file.Fd()), begin, end-begin, unix.FADV_DONTNEED)
 	}
 	d.written = nil
 	return nil

@@ -85,11 +85,20 @@ func unknown(_ *cobra.Command, args []string) error {
 	return wrongUsage("no sub-command '%s'", args[0])
 }
 
+// running is the disk that the host runs from.
+func running() (*slot.Disk, error) {
+	disk, err := slot.Running()
+	if err != nil {
+		return nil, &api.Error{Code: api.CodeNotFound, Message: err.Error(), Hint: "--disk FILE --active A|B names a disk or an image"}
+	}
+	return disk, nil
+}
+
 // open is the disk that the options name: by default the one that the host runs from.
 func (a *app) open() (*slot.Disk, error) {
 	switch {
 	case a.disk == "" && a.active == "":
-		return slot.Running()
+		return running()
 	case a.disk == "" || a.active == "":
 		return nil, wrongUsage("--disk and --active go together: which disk, and which set counts as the running one")
 	}

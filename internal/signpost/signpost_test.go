@@ -175,7 +175,7 @@ func readDisk(t *testing.T, path string) (words, bool) {
 		t.Fatal(err)
 	}
 	defer disk.Close()
-	table, err := disk.Read()
+	table, err := disk.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,12 +54,12 @@ func (a *app) change(ctx context.Context, change slot.Change) error {
 	return err
 }
 
-func (a *app) everSucceeded(_ context.Context) error {
+func (a *app) everSucceeded(ctx context.Context) error {
 	disk, err := a.open()
 	if err != nil {
 		return err
 	}
-	status, err := disk.Status()
+	status, err := disk.Status(ctx)
 	if err != nil || !status.EverGood {
 		return err
 	}
@@ -67,12 +67,12 @@ func (a *app) everSucceeded(_ context.Context) error {
 	return err
 }
 
-func (a *app) status(_ context.Context) error {
+func (a *app) status(ctx context.Context) error {
 	disk, err := a.open()
 	if err != nil {
 		return err
 	}
-	status, err := disk.Status()
+	status, err := disk.Status(ctx)
 	if err != nil {
 		return err
 	}

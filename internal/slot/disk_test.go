@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,7 +105,7 @@ func TestImage(t *testing.T) {
 		if written, err := d.Change(t.Context(), Keep); err != nil || written {
 			t.Error("wrote what was there", err)
 		}
-		got, err := d.Status()
+		got, err := d.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +120,7 @@ func TestImage(t *testing.T) {
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Error(diff)
 		}
-		sets, err := d.Sets()
+		sets, err := d.Sets(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,6 +182,38 @@ func modified(t *testing.T, path string) time.Time {
 	return info.ModTime()
 }
 
+// A disk with one set has no inactive one.
+func TestSingleSetDisk(t *testing.T) {
+	path := newImage(t, 512)
+	disk, err := gpt.Open(path, gpt.ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	_, err = disk.Update(t.Context(), func(t *gpt.Table) error {
+		t.Partitions = slices.DeleteFunc(t.Partitions, func(p gpt.Partition) bool { return p.Number >= 7 && p.Number <= 11 })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := At(path, A)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := d.Status(t.Context())
+	if err != nil || len(status.Sets) != 1 || status.Next == nil || *status.Next != "A" {
+		t.Errorf("%+v, %v", status, err)
+	}
+	_, err = d.Change(t.Context(), ClearInactive)
+	if want := "Inactive partition " + path + " is not available"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err := d.Change(t.Context(), MarkSuccessfulBoot); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoSuchSets(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -206,7 +239,7 @@ func TestNoSuchSets(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, _ := At(path, B)
-			if _, err := d.Status(); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := d.Status(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("status: %v, want %s", err, test.want)
 			}
 			if _, err := d.Change(t.Context(), Keep); err == nil || !strings.Contains(err.Error(), test.want) {

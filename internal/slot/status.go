@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -30,8 +31,8 @@ type SetStatus struct {
 }
 
 // Status reads the table.
-func (d *Disk) Status() (Status, error) {
-	t, err := d.read()
+func (d *Disk) Status(ctx context.Context) (Status, error) {
+	t, err := d.read(ctx)
 	if err != nil {
 		return Status{}, err
 	}
@@ -74,13 +75,13 @@ func (d *Disk) setStatus(name Name, parts Parts, word Word) (SetStatus, error) {
 	return s, errors.Join(errs[:]...)
 }
 
-func (d *Disk) read() (t *gpt.Table, err error) {
+func (d *Disk) read(ctx context.Context) (t *gpt.Table, err error) {
 	disk, err := gpt.Open(d.Path, gpt.ReadOnly)
 	if err != nil {
 		return nil, fmt.Errorf("read boot flags: %w", err)
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
-	t, err = disk.Read()
+	t, err = disk.Read(ctx)
 	return t, d.explain(err)
 }
 
@@ -99,8 +100,8 @@ type Sets struct {
 }
 
 // Sets reads the table and finds the partitions.
-func (d *Disk) Sets() (Sets, error) {
-	t, err := d.read()
+func (d *Disk) Sets(ctx context.Context) (Sets, error) {
+	t, err := d.read(ctx)
 	if err != nil {
 		return Sets{}, err
 	}

@@ -153,7 +153,7 @@ func TestExtents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sets, err := disk.Sets()
+		sets, err := disk.Sets(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -147,7 +147,7 @@ func read(t *testing.T, path string) *gpt.Table {
 		t.Fatal(err)
 	}
 	defer disk.Close()
-	table, err := disk.Read()
+	table, err := disk.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
