@@ -334,7 +334,6 @@ func readOnce(t *testing.T, s *Store) {
 		t.Error(err)
 	}
 	snap.JSON()
-	snap.Tree()
 }
 
 // Reads go on while a commit waits for its disk, and show nothing of it.

@@ -1,7 +1,6 @@
 package datastore
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -42,8 +41,6 @@ type Snapshot struct {
 
 	encode sync.Once
 	json   []byte
-	decode sync.Once
-	nested map[string]any
 }
 
 // cell is the value of a key in one layer, on top of those in the layers below.
@@ -90,20 +87,6 @@ func (s *Snapshot) JSON() []byte {
 		s.json = Nest(pairs, 1)
 	})
 	return s.json
-}
-
-// Tree is JSON decoded: map[string]any, []any, string, bool, json.Number, nil.
-// It is computed once and must not be modified.
-func (s *Snapshot) Tree() map[string]any {
-	s.decode.Do(func() {
-		d := json.NewDecoder(bytes.NewReader(s.JSON()))
-		d.UseNumber()
-		if err := d.Decode(&s.nested); err != nil {
-			// Only documents that json.Valid accepted get into a snapshot.
-			panic("datastore: snapshot is not JSON: " + err.Error())
-		}
-	})
-	return s.nested
 }
 
 // Origin tells where the effective value of k came from.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -29,7 +30,10 @@ func render(_ context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer store.Close()
-	data := template.Data{Settings: store.Snapshot().Tree()}
+	var data template.Data
+	if err := json.Unmarshal(store.Snapshot().JSON(), &data.Settings); err != nil {
+		return nil, err
+	}
 	var rows []row
 	for _, name := range []string{"chrony-conf", "host-containers-toml", "metricdog-toml"} {
 		source, err := fs.ReadFile(hostler.Assets, "templates/"+name)
