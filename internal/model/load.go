@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/hostler-os/hostler/internal/key"
 )
 
@@ -234,27 +232,6 @@ func (l *loader) schemaProblem(file string, err error) {
 		return
 	}
 	l.fail(file, err)
-}
-
-// placedError is a fault at a line of a file.
-type placedError struct {
-	line    int
-	message string
-}
-
-func (e *placedError) Error() string { return e.message }
-
-// atPlace finds the line of a JSON error.
-func atPlace(_ string, text []byte, err error) error {
-	var syntax *jsontext.SyntacticError
-	offset := int64(0)
-	if errors.As(err, &syntax) {
-		offset = syntax.ByteOffset
-	}
-	v, at := syntaxViolation(text, offset, err)
-	violations := []Violation{v}
-	locate(text, violations, []int{at})
-	return &placedError{violations[0].Line, v.Message}
 }
 
 // readDefaults reads the groups' defaults and the variant's folder, which come

@@ -67,7 +67,7 @@ func (c *compiler) add(name string) ([]byte, error) {
 	}
 	doc, err := decodeSchema(text)
 	if err != nil {
-		return nil, atPlace(name, text, err)
+		return nil, atPlace(text, err)
 	}
 	if err := c.schemas.AddResource(schemaRoot+name, doc); err != nil {
 		return nil, err

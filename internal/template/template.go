@@ -14,7 +14,7 @@ type Template struct {
 	escape   Escape
 	legacy   bool
 	helpers  map[string]*helper
-	known    map[string][]helper // all that could have been asked for
+	known    map[string][]helper // extensions; by this way the helpers in it reach it without an initialization cycle
 	root     *program
 }
 
