@@ -20,6 +20,9 @@
 // does not lock: of two writers of the same name one wins, whole. It takes
 // folders that exist to be on disk. It is not for files that are changed in
 // place: the datastore has bbolt for that.
+//
+// Reading is a side of it only in [ReadFile], which trusts neither the kind nor
+// the size of what it finds under a name.
 package durable
 
 import (

@@ -9,12 +9,15 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"runtime"
 	"strings"
 
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
 )
+
+// maxFile bounds the file, in bytes.
+const maxFile = 64 << 10
 
 // Release is what the API and the templates know as "os"; its JSON names are snake_case, unlike those of settings.
 type Release struct {
@@ -28,7 +31,7 @@ type Release struct {
 // Read reads the os-release file below root afresh. All four names that it
 // uses are required; others are ignored. The architecture is that of this program.
 func Read(root paths.Root) (Release, error) {
-	text, err := os.ReadFile(root.OSRelease())
+	text, err := durable.ReadFile(root.OSRelease(), maxFile)
 	if err != nil {
 		return Release{}, fmt.Errorf("read os-release: %w", err)
 	}
@@ -49,7 +52,7 @@ func Parse(text string) (Release, error) {
 // says and the architecture. What it does not say is absent, so that on a host
 // that is no image of ours only the templates that need it cannot be rendered.
 func Facts(root paths.Root) (map[string]any, error) {
-	text, err := os.ReadFile(root.OSRelease())
+	text, err := durable.ReadFile(root.OSRelease(), maxFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read os-release: %w", err)
 	}

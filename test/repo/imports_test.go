@@ -71,7 +71,7 @@ var rooms = []struct {
 	{"api", nil}, // plain data: no technology, no rules
 	{"cli", []string{"api"}},
 	{"cli/clidoc", nil},
-	{"osrelease", []string{"paths"}},
+	{"osrelease", []string{"durable", "paths"}},
 
 	// Adapters reach one technology each and do not know each other.
 	{"model", []string{"api", "key"}},
@@ -92,7 +92,7 @@ var rooms = []struct {
 	{"api/client", []string{"api", "key", "paths"}},
 
 	{"apply", []string{"api", "datastore", "durable", "key", "model", "paths", "service", "template"}},
-	{"api/server", []string{"api", "apply", "datastore", "key", "model", "osrelease"}},
+	{"api/server", []string{"api", "apply", "datastore", "durable", "key", "model", "osrelease"}},
 
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "key", "paths"}},
 	{"apiserver", []string{

@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/user"
 	"slices"
 	"strconv"
@@ -14,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/durable"
 )
 
 // GroupAPI is the gid of group "api" on every host of the reference.
@@ -51,17 +50,9 @@ func DefaultAccess(owner uint32, socketGroups ...uint32) Access {
 // names or gids and "read", "write" or "admin". The error is fs.ErrNotExist
 // when there is none. A group that this host does not have grants nothing.
 func ReadAccess(path string, owner uint32) (Access, error) {
-	f, err := os.Open(path)
+	text, err := durable.ReadFile(path, maxAccessFile)
 	if err != nil {
 		return Access{}, fmt.Errorf("read access file: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxAccessFile+1))
-	if err == nil && len(text) > maxAccessFile {
-		err = fmt.Errorf("larger than %d bytes", maxAccessFile)
-	}
-	if err != nil {
-		return Access{}, fmt.Errorf("read access file: %s: %w", path, err)
 	}
 	a, err := ParseAccess(text, owner, lookupGroup)
 	if err != nil {
