@@ -55,7 +55,8 @@ func measure(file *os.File, device bool) (g Geometry, err error) {
 	if g.Size, err = file.Seek(0, io.SeekEnd); err != nil || !device {
 		return g, err
 	}
-	g.SectorSize, err = unix.IoctlGetInt(int(file.Fd()), unix.BLKSSZGET)
+	size, err := unix.IoctlGetUint32(int(file.Fd()), unix.BLKSSZGET)
+	g.SectorSize = int(size)
 	return g, err
 }
 
