@@ -36,7 +36,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## every program into bin/
-	$(BUILD) -o bin/ ./cmd/...
+	$(BUILD) -o bin/ ./cmd/... ./test/tufclient
 
 demo: build ## a tour in a sandbox that checks itself; needs no root
 	demo/demo.sh

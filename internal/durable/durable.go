@@ -50,6 +50,13 @@ type FS interface {
 	SyncDir(path string) error        // puts the names in a folder on disk
 }
 
+// Appender is a file system that can also go on writing at the end of a file
+// that exists, such as a download that was interrupted. Nobody who needs the
+// file's old content to survive may use it. [OS] is one.
+type Appender interface {
+	Append(path string) (File, error) // a link in the last place is refused
+}
+
 // File is a file being written.
 type File interface {
 	io.Writer

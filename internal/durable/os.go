@@ -3,6 +3,8 @@ package durable
 import (
 	"errors"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // OS is the file system of the host.
@@ -11,6 +13,15 @@ type OS struct{}
 func (OS) Create(path string) (File, error) {
 	// O_EXCL also refuses a link in the last place.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Append implements [Appender].
+func (OS) Append(path string) (File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

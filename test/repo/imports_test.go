@@ -84,6 +84,7 @@ var rooms = []struct {
 	{"gpt/gpttest", []string{"durable/durabletest"}},
 	{"slot", []string{"api", "durable", "gpt", "paths"}},
 	{"tufrepo", []string{"durable"}},
+	{"tufrepo/tufrepotest", nil},
 	{"update/manifest", nil},
 	{"update/image", nil},
 	{"bootlog", []string{"api", "durable", "paths"}},

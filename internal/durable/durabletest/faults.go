@@ -1,6 +1,7 @@
 package durabletest
 
 import (
+	"errors"
 	"io/fs"
 	"sync/atomic"
 
@@ -36,6 +37,22 @@ func (f *Faults) Create(path string) (durable.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	file, err := f.FS.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyFile{f, file, path}, nil
+}
+
+// Append implements durable.Appender, if the file system below does.
+func (f *Faults) Append(path string) (durable.File, error) {
+	below, ok := f.FS.(durable.Appender)
+	if !ok {
+		return nil, &fs.PathError{Op: "append", Path: path, Err: errors.ErrUnsupported}
+	}
+	if err := f.step(); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	file, err := below.Append(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package durabletest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -64,6 +66,23 @@ func (r *Recorder) Create(path string) (durable.File, error) {
 		return nil, err
 	}
 	return &recordedFile{r: r, file: f, path: r.rel(path)}, nil
+}
+
+// Append implements durable.Appender, if the file system below does.
+func (r *Recorder) Append(path string) (durable.File, error) {
+	below, ok := r.fs.(durable.Appender)
+	if !ok {
+		return nil, &fs.PathError{Op: "append", Path: path, Err: errors.ErrUnsupported}
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := below.Append(path)
+	if err != nil {
+		return nil, err
+	}
+	return &recordedFile{r: r, file: f, path: r.rel(path), offset: info.Size()}, nil
 }
 
 func (r *Recorder) Mkdir(path string) error {
