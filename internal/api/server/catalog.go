@@ -48,10 +48,10 @@ func newCatalog(m *model.Model) (catalog, error) {
 	return c, err
 }
 
-// present makes a list that is not given an empty one: both members of a service are always there.
-func present(list []string) []string {
+// present makes a list that is not there an empty one: clients see [], never null.
+func present[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }

@@ -231,12 +231,7 @@ func (s *Server) await(r *http.Request, change *api.Change, wait time.Duration) 
 }
 
 func (s *Server) listChanges(w http.ResponseWriter, r *http.Request) error {
-	q := parseQuery(r.URL.RawQuery)
-	limit, err := q.limit()
-	if err != nil {
-		return err
-	}
-	before, err := q.number("before", 0)
+	before, limit, err := parseQuery(r.URL.RawQuery).page()
 	if err != nil {
 		return err
 	}
@@ -252,10 +247,7 @@ func (s *Server) listChanges(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if changes == nil {
-		changes = []api.Change{}
-	}
-	return answer(w, changes)
+	return answer(w, present(changes))
 }
 
 func (s *Server) getChange(w http.ResponseWriter, r *http.Request) error {

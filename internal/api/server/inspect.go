@@ -11,9 +11,7 @@ import (
 
 func (s *Server) whoami(w http.ResponseWriter, r *http.Request) error {
 	id := connOf(r).identity
-	if id.Groups == nil {
-		id.Groups = []uint32{}
-	}
+	id.Groups = present(id.Groups)
 	return answer(w, id)
 }
 
@@ -108,11 +106,7 @@ func (s *Server) originsIn(w http.ResponseWriter, snapshot *datastore.Snapshot, 
 
 func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	q := parseQuery(r.URL.RawQuery)
-	limit, err := q.limit()
-	if err != nil {
-		return err
-	}
-	before, err := q.number("before", 0)
+	before, limit, err := q.page()
 	if err != nil {
 		return err
 	}
@@ -131,8 +125,5 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if entries == nil {
-		entries = []api.HistoryEntry{}
-	}
-	return answer(w, entries)
+	return answer(w, present(entries))
 }

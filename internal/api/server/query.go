@@ -150,6 +150,16 @@ const (
 	maxWait      = time.Hour
 )
 
+// page is which part of a list is asked for: entries before an id (0: from the
+// newest), and how many at most.
+func (q query) page() (before uint64, limit int, err error) {
+	if limit, err = q.limit(); err != nil {
+		return 0, 0, err
+	}
+	before, err = q.number("before", 0)
+	return before, limit, err
+}
+
 // limit is how many entries a list may have.
 func (q query) limit() (int, error) {
 	n, err := q.number("limit", defaultLimit)
