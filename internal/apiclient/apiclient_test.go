@@ -77,6 +77,35 @@ func TestSetWithinAChange(t *testing.T) {
 	}
 }
 
+// Who waits in a pipe and is interrupted learns which change goes on.
+func TestSetInterrupted(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if r.Method == http.MethodGet {
+			interrupt() // while the change hangs
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprint(w, `{"id": 7, "state": "applying", "plan": {}}`)
+	})}
+	go server.Serve(l)
+	defer server.Close()
+
+	var out, errs bytes.Buffer
+	code := apiclient.Run(ctx, []string{"apiclient", "-s", socket, "set", "motd=x"}, cli.Streams{Out: &out, Err: &errs})
+	want := "Failed to change settings: interrupted while change 7 was being applied\n" +
+		"hint: it goes on; see how it went with 'apiclient changes 7', or follow it with 'apiclient watch 7'\n"
+	if code != cli.ExitFailed || out.String() != "" || errs.String() != want {
+		t.Errorf("exit code %d, standard output %q, standard error %q, want %q", code, out.String(), errs.String(), want)
+	}
+}
+
 func TestMain(m *testing.M) {
 	os.Setenv("TZ", "UTC") // times are printed in the local zone
 	os.Exit(m.Run())

@@ -20,8 +20,10 @@ import (
 const (
 	// silentWait is how long a change may take before a terminal shows progress.
 	silentWait = 200 * time.Millisecond
-	// pipeWait is how long the first request waits when nobody looks.
-	pipeWait = time.Minute
+	// pipeWait is how long the first request waits when nobody looks: most
+	// changes are over by then, and of the others it is soon known which they
+	// are, so that whoever is interrupted can say it.
+	pipeWait = time.Second
 )
 
 // changeOptions are those of every command that makes a change.
@@ -171,11 +173,16 @@ func (a *app) follow(ctx context.Context, c *api.Change) (*api.Change, error) {
 	}
 	applied, err := a.client().Wait(ctx, c.ID)
 	progress.Clear()
-	if err != nil {
-		e := wordf(err, "change %d is stored, but how it went is not known: %s", c.ID, message(err))
-		return nil, hinted(e, fmt.Sprintf("it goes on without you; see 'apiclient changes %d'", c.ID))
+	if err == nil {
+		return applied, nil
 	}
-	return applied, nil
+	e := wordf(err, "change %d is stored, but how it went is not known: %s", c.ID, message(err))
+	hint := fmt.Sprintf("it goes on without you; see 'apiclient changes %d'", c.ID)
+	if ctx.Err() != nil {
+		e = wordf(err, "interrupted while change %d was being applied", c.ID)
+		hint = fmt.Sprintf("it goes on; see how it went with 'apiclient changes %d', or follow it with 'apiclient watch %d'", c.ID, c.ID)
+	}
+	return nil, hinted(e, hint)
 }
 
 func progressText(c *api.Change, task *int) string {
