@@ -118,8 +118,9 @@ type Change struct {
 	Tasks    []Task    `json:"tasks"`
 	Error    *Error    `json:"error,omitempty"`
 	Try      *Try      `json:"try,omitempty"`
-	Undoes   uint64    `json:"undoes,omitempty"` // the change that this one reverts
-	Reason   string    `json:"reason,omitempty"` // why the suite itself started or ended it
+	Undoes   uint64    `json:"undoes,omitempty"`    // the change that this one reverts
+	UndoneBy uint64    `json:"undone-by,omitempty"` // the change that reverted this one
+	Reason   string    `json:"reason,omitempty"`    // why the suite itself started or ended it
 }
 
 // Try says until when a change waits for its confirmation.

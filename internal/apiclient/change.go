@@ -269,6 +269,8 @@ func failure(c *api.Change) string {
 		return blame(c.Error)
 	case c.Reason != "":
 		return c.Reason
+	case c.UndoneBy > 0:
+		return fmt.Sprintf("change %d took it back", c.UndoneBy)
 	}
 	return "it failed"
 }

@@ -261,6 +261,7 @@ func printChange(w io.Writer, c *api.Change) {
 	add(!c.Finished.IsZero(), "finished", fmt.Sprintf("%s, after %s", cli.Time(c.Finished), cli.Duration(c.Finished.Sub(c.Created))))
 	add(c.Reason != "", "reason", c.Reason)
 	add(c.Undoes > 0, "undoes", fmt.Sprintf("change %d", c.Undoes))
+	add(c.UndoneBy > 0, "undone by", fmt.Sprintf("change %d", c.UndoneBy))
 	if c.Try != nil {
 		add(true, "on trial", fmt.Sprintf("until %s%s", cli.Time(c.Try.Until), map[bool]string{true: ", confirmed"}[c.Try.Confirmed]))
 	}

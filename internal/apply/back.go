@@ -46,6 +46,9 @@ func (e *Engine) revert(ctx context.Context, r *running) error {
 		if remember, err = e.inherit(tx, inverse.heirs); err != nil {
 			return err
 		}
+		if err := e.markUndone(tx, rec.Change.Undoes, 0); err != nil {
+			return err
+		}
 		return rec.put(tx)
 	})
 	if err == nil {

@@ -159,6 +159,23 @@ func (e *Engine) inherit(tx *datastore.Tx, heirs []heir) (remember func(), err e
 	}, nil
 }
 
+// markUndone notes in a change's record, if there is still one, which change
+// took it back; 0 is none, since that failed. An id of 0 is no change.
+func (e *Engine) markUndone(tx *datastore.Tx, id, by uint64) error {
+	if id == 0 {
+		return nil
+	}
+	rec, err := e.latest(id)
+	switch {
+	case errors.Is(err, datastore.ErrNoChange):
+		return nil
+	case err != nil:
+		return err
+	}
+	rec.Change.UndoneBy = by
+	return rec.put(tx)
+}
+
 // latest is a copy of a change's record, which is newer in memory than in the
 // store if the change is not over.
 func (e *Engine) latest(id uint64) (*record, error) {

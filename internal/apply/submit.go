@@ -239,6 +239,7 @@ func (e *Engine) commit(ctx context.Context, r Request, d *draft, rec record) (*
 	if r.expiring != nil {
 		run.ends = r.expiring
 		run.ends.rec.over(api.StateUndone, e.cfg.Now())
+		run.ends.rec.Change.UndoneBy = run.rec.Change.ID
 		e.endClock(run.ends)
 	}
 	e.adopt(run)
@@ -272,9 +273,12 @@ func (e *Engine) store(tx *datastore.Tx, r Request, run *running) (err error) {
 	if r.expiring != nil {
 		ended := r.expiring.rec
 		ended.over(api.StateUndone, e.cfg.Now())
+		ended.Change.UndoneBy = run.rec.Change.ID
 		if err := ended.put(tx); err != nil {
 			return err
 		}
+	} else if err := e.markUndone(tx, run.rec.Change.Undoes, run.rec.Change.ID); err != nil {
+		return err
 	}
 	return run.rec.put(tx)
 }

@@ -71,8 +71,10 @@ func TestTryExpires(t *testing.T) {
 		if got := []string{w.setting("a"), w.setting("b"), w.file("/etc/shared")}; cmp.Diff(got, []string{"a1", "b3", "a=a1 b=b3"}) != "" {
 			t.Errorf("got %q", got)
 		}
-		must(t, w.wait(t, c.ID), api.StateUndone)
 		undo := must(t, w.wait(t, c.ID+2), api.StateDone)
+		if by := must(t, w.wait(t, c.ID), api.StateUndone).UndoneBy; by != undo.ID {
+			t.Errorf("undone by %d", by)
+		}
 		if undo.Undoes != c.ID || undo.Reason != "change 2 was not confirmed in time" || undo.Caller.Program == "" {
 			t.Errorf("got %+v", undo)
 		}

@@ -238,6 +238,29 @@ func TestUndoOfUndone(t *testing.T) {
 	}
 }
 
+// A change tells what took it back, but not of an undo that failed itself.
+func TestUndoneBy(t *testing.T) {
+	w := open(t, t.TempDir())
+	done := must(t, w.do(t, set("a=a1")), api.StateDone)
+	tried := must(t, w.do(t, trial("b=b1")), api.StateTrying)
+	w.undo(t, tried.ID)
+	w.commands.set(failing("systemctl restart one"))
+	for _, tc := range []struct{ want, ends uint64 }{{0, 4}, {5, 5}} {
+		u, err := w.Undo(t.Context(), done.ID, api.Caller{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wait(t, u.ID)
+		if c, err := w.Change(done.ID); err != nil || u.ID != tc.ends || c.UndoneBy != tc.want {
+			t.Errorf("change %d: undone by %d, want %d; %v", u.ID, c.UndoneBy, tc.want, err)
+		}
+		w.commands.set(nil)
+	}
+	if c := must(t, w.wait(t, tried.ID), api.StateUndone); c.UndoneBy != 3 {
+		t.Errorf("the try is undone by %d", c.UndoneBy)
+	}
+}
+
 func TestUndoOfUnset(t *testing.T) {
 	w := open(t, t.TempDir())
 	must(t, w.do(t, set("a=a1")), api.StateDone)
