@@ -330,7 +330,7 @@ func TestLinksStay(t *testing.T) {
 	if err := os.Symlink("shared", filepath.Join(etc, "shared")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Submit(t.Context(), set("a=a2")); code(err) != api.CodeApplyFailed || !strings.Contains(err.Error(), "symbolic links in a row") {
+	if _, err := w.Submit(t.Context(), set("a=a2")); code(err) != api.CodeApplyFailed || !strings.Contains(err.Error(), "symbolic links") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -380,5 +380,48 @@ func TestTemplateChanges(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		time.Sleep(20 * time.Millisecond) // so that the template's time differs
+	}
+}
+
+// What lies in the way of one file keeps no other from being written when
+// everything is applied, as it is at boot.
+func TestOneObstacle(t *testing.T) {
+	w := open(t, t.TempDir())
+	if err := os.MkdirAll(w.root.Join("/etc/one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	all := set("a=a1")
+	all.ApplyAll, all.Keep = true, true
+	c := must(t, w.do(t, all), api.StateDone)
+	if w.file("/etc/shared") != "a=a1 b=b0" || !strings.Contains(strings.Join(c.Plan.Warnings, "\n"), "/etc/one is not a regular file") {
+		t.Errorf("shared %s, warnings %q", w.file("/etc/shared"), c.Plan.Warnings)
+	}
+	kept := set("a=a2")
+	kept.Keep = true
+	c = must(t, w.do(t, kept), api.StateFailed)
+	if w.setting("a") != "a2" || !strings.Contains(c.Error.Message, "/etc/one is not a regular file") {
+		t.Errorf("a %s, %+v", w.setting("a"), c.Error)
+	}
+}
+
+// A trial ends in its time, whatever lies in the way of its file.
+func TestTryExpiresDespiteAnObstacle(t *testing.T) {
+	w := open(t, t.TempDir())
+	r := set("a=a1")
+	r.Try = 50 * time.Millisecond
+	c := must(t, w.do(t, r), api.StateTrying)
+	if err := os.Remove(w.root.Join("/etc/one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(w.root.Join("/etc/one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); w.state(t, c.ID) != api.StateUndone; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is still being tried")
+		}
+	}
+	if w.setting("a") != "a0" || w.file("/etc/shared") != "a=a0 b=b0" {
+		t.Errorf("a %s, shared %s", w.setting("a"), w.file("/etc/shared"))
 	}
 }

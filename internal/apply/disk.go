@@ -21,7 +21,7 @@ const (
 	// its former content must fit into the journal.
 	fileLimit = 8 << 20
 
-	// maxLinks is how many symbolic links in a row are followed.
+	// maxLinks is how many symbolic links in a path are followed.
 	maxLinks = 16
 
 	// usersLimit is the largest size of the files that name users and groups.
@@ -69,24 +69,38 @@ func (d disk) put(host string, c content) error {
 	return durable.WriteFile(d.fs, name, c.Data, a)
 }
 
-// resolve follows symbolic links at a host path's end, inside the root, so
-// that a file that is a link elsewhere is written there and the link stays.
+// resolve follows the symbolic links in a host path, inside the root: a file
+// that is a link elsewhere is written there and the link stays, and no link
+// leads out of the root. What does not exist yet is no link.
 func (d disk) resolve(host string) (string, error) {
-	host = path.Clean("/" + host)
-	for range maxLinks {
-		target, err := os.Readlink(d.root.Join(host))
+	done, rest := "/", strings.Split(path.Clean("/" + host)[1:], "/")
+	for links := 0; len(rest) > 0; {
+		next := path.Join(done, rest[0])
+		if next == "/" { // the root itself may be a link, which leads where it should
+			done, rest = next, rest[1:]
+			continue
+		}
+		target, err := os.Readlink(d.root.Join(next))
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EINVAL): // EINVAL: it is no link
-			return host, nil
+		case errors.Is(err, fs.ErrNotExist):
+			return path.Join(next, path.Join(rest[1:]...)), nil
+		case errors.Is(err, syscall.EINVAL): // it is no link
+			done, rest = next, rest[1:]
+			continue
+		case errors.Is(err, syscall.ENOTDIR):
+			return "", fmt.Errorf("%s is not a folder; move it away", done)
 		case err != nil:
 			return "", err
-		case path.IsAbs(target):
-			host = path.Clean(target)
-		default:
-			host = path.Join(path.Dir(host), target)
 		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("%s: more than %d symbolic links", host, maxLinks)
+		}
+		if path.IsAbs(target) {
+			done = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest[1:]...)
 	}
-	return "", fmt.Errorf("%s: more than %d symbolic links in a row", host, maxLinks)
+	return done, nil
 }
 
 // read returns the file at a resolved host path.

@@ -89,3 +89,36 @@ func TestRedact(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A link leads nowhere out of the root, whichever part of the path it is.
+func TestResolve(t *testing.T) {
+	outside, base := t.TempDir(), t.TempDir()
+	root := filepath.Join(base, "root")
+	if err := os.MkdirAll(filepath.Join(base, "real/etc/deep"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(base, "real/etc/file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{
+		"root": "real", "real/etc/out": outside, "real/etc/up": "../../../../../../..", "real/etc/in": "/etc/deep",
+		"real/etc/near": "deep/../deep", "real/etc/loop": "loop", "real/etc/a": "in/b", "real/etc/deep/b": "../../etc/file",
+		"real/etc/host": "/",
+	} {
+		if err := os.Symlink(target, filepath.Join(base, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := disk{root: paths.Root(root)}
+	for host, want := range map[string]string{
+		"/etc/motd": "/etc/motd", "/etc/none/x": "/etc/none/x", "/etc/out/x": outside + "/x", "/etc/out": outside,
+		"/etc/up/etc/motd": "/etc/motd", "/etc/in/x": "/etc/deep/x", "/etc/near/x": "/etc/deep/x", "/etc/a": "/etc/file",
+		"/etc/host/etc/in/x": "/etc/deep/x", "/": "/",
+		"/etc/loop/x": "", "/etc/file/x": "", "/etc/a/x": "",
+	} {
+		got, err := d.resolve(host)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("resolve(%s) = %q, %v; want %q", host, got, err, want)
+		}
+	}
+}

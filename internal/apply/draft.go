@@ -63,7 +63,7 @@ type file struct {
 
 func (f *file) differs() bool { return f.change.Action != api.FileUnchanged }
 
-// fault is a file that cannot be rendered.
+// fault is a file that cannot be rendered, or compared.
 type fault struct {
 	file string
 	err  error
@@ -129,7 +129,7 @@ func (e *Engine) draftFiles(ctx context.Context, r Request, d *draft) error {
 	}
 	d.plan.Warnings = concerned.warnings
 	d.collect(e.cfg.Model, concerned.services, r.ApplyAll)
-	if err := e.render(ctx, d); err != nil {
+	if err := e.render(ctx, d, r.Keep); err != nil {
 		return err
 	}
 	if len(d.faults) > 0 && !r.lenient() && !r.Keep {
@@ -187,8 +187,10 @@ func readers(m *model.Model, name string) []string {
 	return names
 }
 
-// render renders all files; those that fail become faults and are dropped.
-func (e *Engine) render(ctx context.Context, d *draft) error {
+// render renders all files and compares them with the disk. Those that cannot
+// be rendered become faults and are dropped. So do those that cannot be
+// compared, if the settings are kept; else they could not be restored.
+func (e *Engine) render(ctx context.Context, d *draft, keep bool) error {
 	os, err := e.cfg.OS()
 	if err != nil {
 		return fmt.Errorf("read facts for templates: %w", err)
@@ -203,7 +205,11 @@ func (e *Engine) render(ctx context.Context, d *draft) error {
 			d.faults = append(d.faults, fault{f.name, err})
 			continue
 		}
-		if err := e.look(f); err != nil {
+		switch err := e.look(f); {
+		case err != nil && keep:
+			d.faults = append(d.faults, fault{f.name, lookError(f, err)})
+			continue
+		case err != nil:
 			return lookError(f, err)
 		}
 		kept = append(kept, f)
@@ -368,6 +374,9 @@ func (d *draft) renderError() error {
 }
 
 func renderError(s secrets, f fault) *api.Error {
+	if known := new(api.Error); errors.As(f.err, &known) { // it cannot be compared
+		return known
+	}
 	e := &api.Error{
 		Code: api.CodeRenderFailed, Message: s.redact(f.err.Error()),
 		Hint: fmt.Sprintf("the file %s needs another value or another template", f.file),
