@@ -82,7 +82,7 @@ install: build ## programs, units, models and templates below DESTDIR
 	cp -R models variants $(sharedir)/
 	echo $(VARIANT) > $(sharedir)/variant
 	cp -R templates/. $(templatedir)/
-	install -m 0644 packaging/systemd/* $(unitdir)/
+	cp -R packaging/systemd/. $(unitdir)/
 	install -m 0644 packaging/sysusers.d/*.conf $(sysusersdir)/
 	install -m 0644 packaging/tmpfiles.d/*.conf $(tmpfilesdir)/
 

@@ -60,7 +60,7 @@ func newCommand(assets fs.FS) *cobra.Command {
 	}
 	command.SetFlagErrorFunc(usage)
 	command.AddCommand(
-		newNew(assets), newVariants(assets), newFault(service.Fail), newFault(service.Hang), newHeal(),
+		newNew(assets), newBoot(assets), newVariants(assets), newFault(service.Fail), newFault(service.Hang), newHeal(),
 		newPrint("commands", "print the commands that can fail or hang, and which shall", PrintCommands),
 		newPrint("restarts", "print the commands that a host would have run", PrintRestarts),
 		newDisk(),

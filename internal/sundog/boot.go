@@ -173,12 +173,22 @@ func (b *chain) finish(ctx context.Context) {
 	report.State = api.BootDone
 	for _, p := range report.Phases {
 		report.State = report.State.Worst(p.State)
+		b.tellFailed(p.Settings)
 	}
 	if ctx.Err() != nil {
 		report.State = api.BootInterrupted
 	}
 	report.Finished = time.Now().UTC()
 	b.save(true)
+}
+
+// tellFailed writes to the journal which settings have no value, and why.
+func (b *chain) tellFailed(settings []api.BootSetting) {
+	for _, s := range settings {
+		if s.State == api.BootFailed {
+			b.log.Error("setting was not generated", "key", s.Key, "reason", s.Reason, "stderr", s.Stderr)
+		}
+	}
 }
 
 // save writes the report. A host whose disk is full boots on; the report is

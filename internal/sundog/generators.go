@@ -187,11 +187,6 @@ func (b *chain) judgeGenerators(p *api.BootPhase) {
 	if numbers[api.BootFailed] > 0 {
 		p.State = api.BootDegraded
 	}
-	for _, s := range all {
-		if s.State == api.BootFailed {
-			b.log.Error("setting was not generated", "key", s.Key, "reason", s.Reason, "stderr", s.Stderr)
-		}
-	}
 }
 
 const (
@@ -224,7 +219,7 @@ func (b *chain) builtin(program string) cli.Program {
 		return nil
 	}
 	return func(ctx context.Context, args []string, s cli.Streams) int {
-		return schnauzer.Run(ctx, slices.Concat([]string{called, "--api-socket", b.client.Socket}, args[1:]), s)
+		return schnauzer.Run(ctx, slices.Concat([]string{called, "--root", string(b.root), "--api-socket", b.client.Socket}, args[1:]), s)
 	}
 }
 

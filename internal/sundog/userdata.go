@@ -192,7 +192,7 @@ func (b *chain) summarise(p *api.BootPhase, staged []source) {
 	switch {
 	case len(providers) > 0:
 		p.Summary = count(len(from), "setting", "settings") + " from " + strings.Join(providers, ", ")
-	case p.State == api.BootRunning:
+	case p.State == api.BootRunning && !slices.ContainsFunc(p.Documents, func(d api.BootDocument) bool { return d.State == api.BootFailed }):
 		p.State, p.Summary = api.BootSkipped, "no provider has user data"
 	}
 }

@@ -25,13 +25,13 @@ const userDataFile = "/var/lib/bottlerocket/user-data.toml"
 
 // world is a sandbox with a running apiserver.
 type world struct {
-	*testing.T
+	testing.TB
 	root   paths.Root
 	client *client.Client
 	stop   func()
 }
 
-func newWorld(t *testing.T, variant string) *world {
+func newWorld(t testing.TB, variant string) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sundog-") // a test's own folder may be too long for a socket
 	if err != nil {
@@ -41,7 +41,7 @@ func newWorld(t *testing.T, variant string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, root: root, client: &client.Client{Socket: root.Socket()}, stop: func() {}}
+	w := &world{TB: t, root: root, client: &client.Client{Socket: root.Socket()}, stop: func() {}}
 	t.Cleanup(func() { w.stop(); os.RemoveAll(dir) })
 	return w
 }

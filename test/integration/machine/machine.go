@@ -143,6 +143,13 @@ func (m *Machine) inside(argv ...string) {
 // Boot switches the machine on and waits until systemd has started everything.
 func (m *Machine) Boot() {
 	m.t.Helper()
+	m.PowerOn()
+	m.awaitBoot()
+}
+
+// PowerOn switches the machine on and waits until commands can be run in it.
+func (m *Machine) PowerOn() {
+	m.t.Helper()
 	if m.leader != 0 {
 		m.t.Fatal("boot: the machine is running")
 	}
@@ -160,16 +167,16 @@ func (m *Machine) Boot() {
 		_ = cmd.Wait() // 133 is a reboot, 0 a power-off, others a crash: the tests know what they asked for
 		close(exited)
 	}(m.nspawn)
-	m.awaitBoot()
+	m.Eventually("power on", func() bool {
+		m.leader = m.findLeader()
+		return m.leader != 0
+	})
 }
 
 func (m *Machine) awaitBoot() {
 	m.t.Helper()
 	state := ""
 	m.Eventually("boot", func() bool {
-		if m.leader = m.findLeader(); m.leader == 0 {
-			return false
-		}
 		state = strings.TrimSpace(m.Run("systemctl", "is-system-running").Stdout)
 		return state == "running" || state == "degraded"
 	})
