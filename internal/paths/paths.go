@@ -66,5 +66,22 @@ func (r Root) Faults() string { return r.Join("/run/hostler/faults.json") }
 // Sandbox marks a root as a sandbox: commands are recorded, not run.
 func (r Root) Sandbox() string { return r.Join("/etc/hostler/sandbox.toml") }
 
+// Updog is the configuration of updates, rendered from settings; the reference's path.
+func (r Root) Updog() string { return r.Join("/etc/updog.toml") }
+
+// TrustedRoot is the root of trust that the image brings; the reference's path.
+func (r Root) TrustedRoot() string { return r.Join("/usr/share/updog/root.json") }
+
+// TrustedMetadata is what is believed of the repository, from one run to the next.
+func (r Root) TrustedMetadata() string { return r.Join("/var/lib/hostler/metadata") }
+
+// CachedMetadata and Migrations are what the first boot of another version
+// verifies and runs; the reference's paths.
+func (r Root) CachedMetadata() string { return r.Join("/var/cache/bottlerocket-metadata") }
+func (r Root) Migrations() string     { return r.Join("/var/lib/bottlerocket-migrations") }
+
+// Attempts is the journal of updates that were tried on this host.
+func (r Root) Attempts() string { return r.Join("/var/lib/hostler/updates.json") }
+
 // Variant names the variant of this image.
 func (r Root) Variant() string { return r.Join("/usr/share/hostler/variant") }

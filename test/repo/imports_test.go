@@ -105,8 +105,10 @@ var rooms = []struct {
 		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
 	}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
+	{"update", []string{"durable", "osrelease", "paths", "tufrepo", "update/manifest"}},
+	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "tufrepo", "update", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
 }
 
 const embedded = ""

@@ -1,0 +1,177 @@
+package updog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+)
+
+const usage = `USAGE:
+  updog SUBCOMMAND [OPTION…]
+
+  check-update, whats   print the update that would be applied; --all: every one that may be
+  explain               tell of every release why it is or is not offered, when it is due, and
+                        what it takes
+  prepare               prove the repository, and do nothing else
+  slot …                show and change which slot boots; updog slot --help
+
+OPTIONS:
+  -i, --image VERSION         this version and no other, whatever the lock says
+      --variant VARIANT       as if the host were of this variant
+  -n, --now, --ignore-waves   do not wait for this host's turn
+  -j, --json                  print JSON
+  -a, --all                   check-update: list all that may be applied, newest first;
+                              explain: also releases for other hosts
+      --root DIR              the host's files are below DIR, such as a sandbox
+      --config FILE           configuration (default /etc/updog.toml below the root)
+      --log-level LEVEL       trace, debug, info, warn, error or off (default info); to standard error
+      --help, --version       print this, or the version
+
+Exit codes: 0 ok; 1 failed, wrong usage, or check-update without an update.
+`
+
+// arguments are a command line.
+type arguments struct {
+	command     *command
+	forced      *manifest.Version
+	variant     string
+	ignoreWaves bool
+	json, all   bool
+	root        string
+	config      string
+	level       cli.Level
+	help        bool
+	version     bool
+}
+
+// command is a sub-command.
+type command struct {
+	names []string
+	run   func(*app, context.Context) error
+	ours  bool // the reference has no such sub-command
+}
+
+var commands = []command{
+	{[]string{"check-update", "whats"}, (*app).checkUpdate, false},
+	{[]string{"prepare"}, (*app).prepare, false},
+	{[]string{"explain"}, (*app).explain, true},
+}
+
+func find(word string) *command {
+	for i := range commands {
+		if slices.Contains(commands[i].names, word) {
+			return &commands[i]
+		}
+	}
+	return nil
+}
+
+// flag takes a value, unless its set ignores it.
+type flag struct {
+	names []string
+	value bool
+	set   func(a *arguments, value string) error
+}
+
+func toggle(field func(*arguments) *bool) func(*arguments, string) error {
+	return func(a *arguments, _ string) error {
+		*field(a) = true
+		return nil
+	}
+}
+
+func text(field func(*arguments) *string) func(*arguments, string) error {
+	return func(a *arguments, value string) error {
+		*field(a) = value
+		return nil
+	}
+}
+
+var flags = []flag{
+	{[]string{"-i", "--image"}, true, func(a *arguments, value string) error {
+		v, err := manifest.ParseVersion(value)
+		a.forced = &v
+		return err
+	}},
+	{[]string{"--variant"}, true, text(func(a *arguments) *string { return &a.variant })},
+	{[]string{"-n", "--now", "--ignore-waves"}, false, toggle(func(a *arguments) *bool { return &a.ignoreWaves })},
+	{[]string{"-j", "--json"}, false, toggle(func(a *arguments) *bool { return &a.json })},
+	{[]string{"-a", "--all"}, false, toggle(func(a *arguments) *bool { return &a.all })},
+	{[]string{"--root"}, true, text(func(a *arguments) *string { return &a.root })},
+	{[]string{"--config"}, true, text(func(a *arguments) *string { return &a.config })},
+	{[]string{"--log-level"}, true, func(a *arguments, value string) error { return a.level.Set(value) }},
+	{[]string{"-h", "--help"}, false, toggle(func(a *arguments) *bool { return &a.help })},
+	{[]string{"--version"}, false, toggle(func(a *arguments) *bool { return &a.version })},
+}
+
+// parse parses a command line: one word that does not begin with a dash, and
+// flags in any position, which all sub-commands share; one that a sub-command
+// has no use for is ignored.
+func parse(args []string) (arguments, error) {
+	var a arguments
+	word := ""
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if !strings.HasPrefix(arg, "-") {
+			if word != "" {
+				return a, fmt.Errorf("unexpected argument '%s'", arg)
+			}
+			word = arg
+			continue
+		}
+		var err error
+		if args, err = a.flag(arg, args); err != nil {
+			return a, err
+		}
+	}
+	return a, a.choose(word)
+}
+
+// flag sets one flag, and returns the arguments behind it and its value.
+func (a *arguments) flag(arg string, rest []string) ([]string, error) {
+	name, value, given := strings.Cut(arg, "=")
+	for _, f := range flags {
+		if !slices.Contains(f.names, name) {
+			continue
+		}
+		switch {
+		case !f.value && given:
+			return nil, fmt.Errorf("%s takes no value", name)
+		case f.value && !given && len(rest) == 0:
+			return nil, fmt.Errorf("%s needs a value", name)
+		case f.value && !given:
+			value, rest = rest[0], rest[1:]
+		}
+		if err := f.set(a, value); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return rest, nil
+	}
+	return nil, fmt.Errorf("unknown option '%s'", name)
+}
+
+// choose takes the sub-command. Its help is a fault of the reference's
+// sub-commands, which know no such flag: scripts that ask get its answer.
+func (a *arguments) choose(word string) error {
+	a.command = find(word)
+	switch {
+	case word == "" && (a.help || a.version):
+		return nil
+	case word == "help":
+		a.help = true
+		return nil
+	case word == "":
+		return errors.New("no sub-command")
+	case a.command == nil:
+		return fmt.Errorf("no sub-command '%s'", word)
+	case a.help && !a.command.ours:
+		return fmt.Errorf("help on all sub-commands is printed by %s --help", name)
+	}
+	return nil
+}

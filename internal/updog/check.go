@@ -1,0 +1,74 @@
+package updog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+)
+
+func (a *app) wish() update.Wish {
+	return update.Wish{Forced: a.forced, IgnoreWaves: a.ignoreWaves}
+}
+
+// prepare proves the repository, as every sub-command of the reference does.
+func (a *app) prepare(ctx context.Context) error {
+	_, _, err := a.open(ctx)
+	return err
+}
+
+func (a *app) checkUpdate(ctx context.Context) error {
+	c, _, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	wish := a.wish()
+	// What may be applied does not depend on the lock, not even on one that is no version.
+	wish.IgnoreLock = a.all
+	choice, err := c.Choose(wish)
+	if err != nil {
+		return err
+	}
+	if a.all {
+		return a.list(choice.Applicable())
+	}
+	u, ok := choice.Chosen()
+	if !ok {
+		return fixed("No update available")
+	}
+	return a.print(u)
+}
+
+// print tells of one release.
+func (a *app) print(u manifest.Update) error {
+	if !a.json {
+		_, err := fmt.Fprintln(a.Out, u.Variant, u.Version)
+		return err
+	}
+	text, err := u.Format()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Out, "%s\n", text)
+	return err
+}
+
+// list prints the releases that may be applied: JSON to standard output, text
+// to standard error, as the reference does.
+func (a *app) list(list []manifest.Update) error {
+	if a.json {
+		text, err := manifest.FormatUpdates(list)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.Out, "%s\n", text)
+		return err
+	}
+	for _, u := range list {
+		if _, err := fmt.Fprintln(a.Err, u.Variant, u.Version); err != nil {
+			return err
+		}
+	}
+	return nil
+}

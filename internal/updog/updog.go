@@ -1,0 +1,122 @@
+// Package updog is the program updog: it finds out which release a host should
+// get, and explains it.
+//
+// [Run] is the whole program. Its command line (arguments.go) is the
+// reference's: one word and flags in any position, wrong usage exits 1. What a
+// sub-command does stands in a file of its own; deciding is the affair of
+// package update.
+package updog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/signpost"
+	"github.com/hostler-os/hostler/internal/tufrepo"
+	"github.com/hostler-os/hostler/internal/update"
+)
+
+const name = "updog"
+
+// Run is a cli.Program.
+func Run(ctx context.Context, args []string, s cli.Streams) int {
+	now, err := cli.Clock(ctx)
+	if err != nil {
+		return cli.Report(s.Err, name, err)
+	}
+	return run(ctx, args, s, now)
+}
+
+// run is Run with a clock.
+func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time) int {
+	args = args[min(1, len(args)):]
+	if len(args) > 0 && args[0] == "slot" {
+		return slots(ctx, args[1:], s)
+	}
+	a, err := parse(args)
+	if err != nil {
+		fmt.Fprintf(s.Err, "%s\n%s: %v\n", usage, name, err)
+		return cli.ExitFailed
+	}
+	switch {
+	case a.help:
+		fmt.Fprint(s.Out, usage)
+		return cli.ExitOK
+	case a.version:
+		fmt.Fprintln(s.Out, name, cli.Version())
+		return cli.ExitOK
+	}
+	p := &app{Streams: s, arguments: a, now: now, log: cli.NewLog(s.Err, a.level.Level())}
+	return report(s, a.command.run(p, ctx))
+}
+
+// slots is updog slot: signpost.
+func slots(ctx context.Context, args []string, s cli.Streams) int {
+	called := name + " slot"
+	c := signpost.NewCommand(called, s)
+	c.SetArgs(args)
+	return signpost.Report(s, called, c.ExecuteContext(ctx))
+}
+
+// report prints errors without the program's name: many of their texts are the
+// reference's, and scripts compare whole lines.
+func report(s cli.Streams, err error) int {
+	if hint := hint(err); hint != "" {
+		err = &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: hint}
+	}
+	return cli.Report(s.Err, "", err)
+}
+
+func hint(err error) string {
+	if err == nil {
+		return ""
+	}
+	return tufrepo.Hint(err)
+}
+
+// fixed is fmt.Errorf for the texts that the reference's users know, which
+// begin with a capital letter.
+func fixed(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// app is one run of the program.
+type app struct {
+	cli.Streams
+	arguments
+	now func() time.Time
+	log *slog.Logger
+}
+
+func (a *app) host() (update.Host, error) {
+	root := paths.Root(a.root)
+	path := a.config
+	if path == "" {
+		path = root.Updog()
+	}
+	config, err := update.LoadConfig(path)
+	if err != nil {
+		return update.Host{}, err
+	}
+	release, err := osrelease.Read(root)
+	if err != nil {
+		return update.Host{}, fixed("Unable to get OS version: %w", err)
+	}
+	if a.variant != "" {
+		release.VariantID = a.variant
+	}
+	return update.Host{Root: root, Config: config, Release: release, Now: a.now, Log: a.log}, nil
+}
+
+func (a *app) open(ctx context.Context) (*update.Catalog, update.Host, error) {
+	host, err := a.host()
+	if err != nil {
+		return nil, host, err
+	}
+	c, err := update.Open(ctx, host)
+	return c, host, err
+}
