@@ -100,10 +100,10 @@ var rooms = []struct {
 		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "osrelease", "paths", "template", "template/hostfacts"}},
-	{"sandbox", []string{"api", "cli", "model", "paths", "service", "slot"}},
 	{"sundog", []string{
 		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
 	}},
+	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "model", "paths", "service", "slot", "sundog"}}, // it boots
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"update", []string{"durable", "osrelease", "paths", "tufrepo", "update/manifest"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "tufrepo", "update", "update/manifest"}},
