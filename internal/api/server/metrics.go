@@ -16,8 +16,9 @@ import (
 
 // meters are the server's metrics, in a set of their own.
 type meters struct {
-	set     *metrics.Set
-	commits *metrics.Counter
+	set       *metrics.Set
+	commits   *metrics.Counter
+	durations *histograms
 }
 
 func newMeters(s *Server) *meters {
@@ -42,7 +43,9 @@ func newMeters(s *Server) *meters {
 		_, evicted := s.conns.count()
 		return float64(evicted)
 	})
-	return &meters{set: set, commits: set.NewCounter("hostler_commits_total")}
+	durations := &histograms{name: "hostler_request_duration_seconds", byRoute: map[string]*histogram{}}
+	set.RegisterMetricsWriter(durations.write)
+	return &meters{set: set, commits: set.NewCounter("hostler_commits_total"), durations: durations}
 }
 
 // routeMeter counts the requests of one route. Its metrics are made once, when
@@ -58,7 +61,7 @@ func (m *meters) route(rt *route) *routeMeter {
 	return &routeMeter{
 		set:      m.set,
 		name:     rt.name(),
-		duration: sync.OnceValue(func() *histogram { return newHistogram(m.set, rt.name()) }),
+		duration: sync.OnceValue(func() *histogram { return m.durations.of(rt.name()) }),
 	}
 }
 
@@ -76,46 +79,6 @@ func (m *routeMeter) count(status int, took time.Duration) {
 
 func requestCounter(set *metrics.Set, route string, status int) *metrics.Counter {
 	return set.GetOrCreateCounter(fmt.Sprintf("hostler_requests_total{route=%q,code=%q}", route, strconv.Itoa(status)))
-}
-
-// bounds are the upper ends of the buckets of durations.
-var bounds = [...]time.Duration{
-	100 * time.Microsecond, 500 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond,
-	50 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second, 30 * time.Second,
-}
-
-// histogram is a Prometheus histogram with the buckets of bounds; the
-// library's own has buckets that only its own database understands.
-type histogram struct {
-	buckets [len(bounds)]*metrics.Counter
-	all     *metrics.Counter // the bucket without bound
-	count   *metrics.Counter
-	sum     *metrics.FloatCounter
-}
-
-func newHistogram(set *metrics.Set, route string) *histogram {
-	const name = "hostler_request_duration_seconds"
-	bucket := func(le string) *metrics.Counter {
-		return set.GetOrCreateCounter(fmt.Sprintf("%s_bucket{route=%q,le=%q}", name, route, le))
-	}
-	h := &histogram{
-		all:   bucket("+Inf"),
-		count: set.GetOrCreateCounter(fmt.Sprintf("%s_count{route=%q}", name, route)),
-		sum:   set.GetOrCreateFloatCounter(fmt.Sprintf("%s_sum{route=%q}", name, route)),
-	}
-	for i, bound := range bounds {
-		h.buckets[i] = bucket(strconv.FormatFloat(bound.Seconds(), 'g', -1, 64))
-	}
-	return h
-}
-
-func (h *histogram) add(d time.Duration) {
-	for i := len(bounds) - 1; i >= 0 && d <= bounds[i]; i-- {
-		h.buckets[i].Inc()
-	}
-	h.all.Inc()
-	h.count.Inc()
-	h.sum.Add(d.Seconds())
 }
 
 // unknown counts requests that no route answers.

@@ -451,6 +451,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
+	if inf, last := strings.Index(got.Body, `{route="GET /settings",le="+Inf"}`), strings.Index(got.Body, `{route="GET /settings",le="30"}`); last < 0 || inf < last {
+		t.Error("buckets are not in the order of their bounds")
+	}
 	if got.Type != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("content type %q", got.Type)
 	}
