@@ -16,7 +16,10 @@ type Fault string
 // The faults.
 const (
 	Fail Fault = "fail" // exit with status 1
-	Hang Fault = "hang" // run until the deadline of commands
+	Hang Fault = "hang" // run until healed, or until the deadline of commands
+
+	// hanging is what becomes of a Hang for once while it lasts, so that it can be healed.
+	hanging Fault = "hanging"
 )
 
 const onceSuffix = "-once"
@@ -33,6 +36,9 @@ func (f Fault) verb() (Fault, bool) {
 func (f Fault) String() string {
 	if verb, once := f.verb(); once {
 		return string(verb) + " at its next run"
+	}
+	if f == hanging {
+		return string(Hang)
 	}
 	return string(f)
 }

@@ -165,6 +165,59 @@ func TestRecorderFailsOnce(t *testing.T) {
 	}
 }
 
+// Who heals a command that hangs needs not wait for the deadline.
+func TestRecorderIsHealed(t *testing.T) {
+	for _, fault := range []service.Fault{service.Hang, service.Hang.Once()} {
+		faults := filepath.Join(t.TempDir(), "faults.json")
+		if err := service.WriteFaults(faults, map[string]service.Fault{"one": fault}); err != nil {
+			t.Fatal(err)
+		}
+		m := service.Recorder(faults+".records", faults, time.Minute)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := m.Run(t.Context(), service.Command{Line: "one"})
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			t.Fatalf("%s: ended by itself: %v", fault, err)
+		case <-time.After(300 * time.Millisecond):
+		}
+		if err := service.WriteFaults(faults, nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-ended:
+			if got := readRecords(t, faults+".records"); err != nil || len(got) != 1 || got[0].Result != "done" {
+				t.Errorf("%s: %v, records %+v", fault, err, got)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: still hangs", fault)
+		}
+	}
+}
+
+func TestRecorderHangsOnce(t *testing.T) {
+	faults := filepath.Join(t.TempDir(), "faults.json")
+	for _, tc := range []struct {
+		fault string
+		want  error
+	}{{"hang-once", service.ErrDeadline}, {"hanging", nil}} { // the second is left by a server that was killed
+		if err := os.WriteFile(faults, []byte(`{"one": "`+tc.fault+`"}`), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m := service.Recorder(faults+".records", faults, 50*time.Millisecond)
+		for _, want := range []error{tc.want, nil} {
+			if _, err := m.Run(t.Context(), service.Command{Line: "one"}); !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", tc.fault, err, want)
+			}
+		}
+		if left, err := service.ReadFaults(faults); err != nil || len(left) != 0 {
+			t.Errorf("%s: left %v, %v", tc.fault, left, err)
+		}
+	}
+}
+
 func readRecords(t *testing.T, file string) []service.Record {
 	t.Helper()
 	data, err := os.ReadFile(file)

@@ -13,7 +13,8 @@ import (
 // Recorder appends each command as one JSON line to the file records instead
 // of running it. The file faults ([ReadFaults]) is read at each run, so that a
 // person can change it while a server runs; a fault with [Fault.Once] is taken
-// out of it when it has struck. A command that hangs does so until deadline.
+// out of it when it has struck. A command that hangs does so until deadline, or
+// until its fault is gone.
 func Recorder(records, faults string, deadline time.Duration) Manager {
 	return recorder{records: records, faults: faults, deadline: deadline}
 }
@@ -52,17 +53,43 @@ func (r recorder) Run(ctx context.Context, c Command) (string, error) {
 	case Fail:
 		result, failure = "failed", fmt.Errorf("run '%s': exited with status 1", c.Line)
 	case Hang:
-		result, failure = "timeout", fmt.Errorf("run '%s': %w", c.Line, r.hang(ctx))
+		if err := r.hang(ctx, c.Line); err != nil {
+			result, failure = "timeout", fmt.Errorf("run '%s': %w", c.Line, err)
+		}
 	}
 	record := Record{time.Now().UTC(), c.Service, c.Line, c.Changed, result}
 	return "", errors.Join(failure, r.append(record))
 }
 
-func (r recorder) hang(ctx context.Context) error {
+// healPoll is how often a command that hangs looks whether it was healed.
+const healPoll = 200 * time.Millisecond
+
+// hang returns nil when the command is healed.
+func (r recorder) hang(ctx context.Context, line string) error {
 	ctx, cancel := withDeadline(ctx, r.deadline)
 	defer cancel()
-	<-ctx.Done()
-	return context.Cause(ctx)
+	poll := time.NewTicker(healPoll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-poll.C:
+			if faults, err := ReadFaults(r.faults); err == nil && faults[line] != Hang && faults[line] != hanging {
+				return nil
+			}
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), r.unhang(line))
+		}
+	}
+}
+
+// unhang takes out a hang that was for once.
+func (r recorder) unhang(line string) error {
+	faults, err := ReadFaults(r.faults)
+	if err != nil || faults[line] != hanging {
+		return err
+	}
+	delete(faults, line)
+	return WriteFaults(r.faults, faults)
 }
 
 // fault is what the command shall do, "" if nothing.
@@ -72,9 +99,15 @@ func (r recorder) fault(line string) (Fault, error) {
 		return "", err
 	}
 	fault, once := faults[line].verb()
-	if once {
+	switch {
+	case once && fault == Hang:
+		faults[line] = hanging
+		err = WriteFaults(r.faults, faults)
+	case once:
 		delete(faults, line)
 		err = WriteFaults(r.faults, faults)
+	case fault == hanging: // until the server was killed
+		return "", r.unhang(line)
 	}
 	switch fault {
 	case "", Fail, Hang:
