@@ -34,6 +34,7 @@ var budgets = []budget{
 	{"size", size},
 	{"render", render},
 	{"validate", validate},
+	{"boot", boot},
 }
 
 // bench is what all measurements share.
