@@ -260,3 +260,20 @@ func FuzzUserData(f *testing.F) {
 		}
 	})
 }
+
+// The variants that ship name providers that exist.
+func TestShippedVariants(t *testing.T) {
+	variants, err := model.Variants(assets.Assets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range variants {
+		boot, err := model.ReadBoot(assets.Assets, v)
+		if err != nil {
+			t.Errorf("%s: %v", v, err)
+		}
+		if err := userdata.CheckNames(boot.Providers); err != nil {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+}
