@@ -33,7 +33,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -119,6 +121,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if !e.shut() {
 		return nil
 	}
+	e.logAwaited(ctx)
 	done := make(chan struct{})
 	go func() { e.work.Wait(); close(done) }()
 	select {
@@ -131,6 +134,26 @@ func (e *Engine) Close(ctx context.Context) error {
 	err := e.saveUnsaved(context.WithoutCancel(ctx))
 	e.closeWatchers()
 	return err
+}
+
+// logAwaited tells what Close waits for, and how long at most.
+func (e *Engine) logAwaited(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(e.live)) {
+		c := e.live[id].shown
+		if c.State.Settled() {
+			continue
+		}
+		attrs := []any{"change", id, "state", string(c.State)}
+		if i := slices.IndexFunc(c.Tasks, func(t api.Task) bool { return t.State == api.TaskDoing }); i >= 0 {
+			attrs = append(attrs, "task", c.Tasks[i].Summary)
+		}
+		if deadline, ok := ctx.Deadline(); ok {
+			attrs = append(attrs, "at-most", time.Until(deadline).Round(time.Second))
+		}
+		e.cfg.Log.Info("waiting for a change; what is not over then goes on at the next start", attrs...)
+	}
 }
 
 // shut refuses new work and stops the tries' clocks; false if that was done before.

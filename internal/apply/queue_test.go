@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -164,7 +165,10 @@ func TestQueueIsBounded(t *testing.T) {
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := t.TempDir()
-		w := open(t, root)
+		var log strings.Builder // written by Close only
+		w := open(t, root, func(c *apply.Config) {
+			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: untimed}))
+		})
 		w.commands.set(hanging(nil))
 		first, err := w.Submit(t.Context(), set("a=a1"))
 		if err != nil {
@@ -201,6 +205,11 @@ func TestClose(t *testing.T) {
 				t.Errorf("closed: got %v", err)
 			}
 		}
+		wantLog := `level=INFO msg="waiting for a change; what is not over then goes on at the next start" ` +
+			`change=1 state=applying task="reload systemd" at-most=10s`
+		if got, _, _ := strings.Cut(log.String(), "\n"); got != wantLog {
+			t.Errorf("log %s\nwant %s", got, wantLog)
+		}
 		// Both are in the journal, and the next start goes on.
 		w = open(t, root)
 		must(t, w.wait(t, first.ID), api.StateDone)
@@ -213,6 +222,13 @@ func TestClose(t *testing.T) {
 		}
 		w.close(t)
 	})
+}
+
+func untimed(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 func TestWatch(t *testing.T) {
