@@ -217,7 +217,7 @@ func TestResolve(t *testing.T) {
 		"mtod": "did you mean settings.motd?", "hostname": "did you mean settings.network.hostname?",
 		"ntp.time-server": "did you mean settings.ntp.time-servers?", "host-container.admin": "did you mean settings.host-containers.admin?",
 		"credentials": "did you mean settings.container-registry.credentials?", "versionlock": "did you mean settings.updates.version-lock?",
-		"kernel.sysctl.vm.x": `a name with dots needs quotes: did you mean settings.kernel.sysctl."vm.x"?`, "qqqqqq": "",
+		"kernel.sysctl.vm.x": `a name with dots needs quotes: did you mean settings.kernel.sysctl."vm.x"?`, "qqqqqq": "", "nope": "", "npt": "did you mean settings.ntp?", "xyz": "",
 	} {
 		_, err := m.Resolve(text)
 		if err == nil {

@@ -5,9 +5,9 @@ import "strings"
 // nearest finds the candidate that a misspelt or shortened name probably
 // means; empty: none is near enough.
 func nearest(name string, candidates []string) string {
-	best, bestDistance := "", len(name)/3+2
+	best, bestDistance := "", max(2, len(name)/3+1) // one letter in three may be wrong
 	for _, c := range candidates {
-		if d := distance(name, c, bestDistance); d < bestDistance && d < max(len(c), 2) {
+		if d := distance(name, c, bestDistance); d < bestDistance && d < min(len(name), len(c)) {
 			best, bestDistance = c, d
 		}
 	}
