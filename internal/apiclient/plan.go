@@ -88,10 +88,10 @@ func (a *app) planRequest(ctx context.Context, args []string, o planOptions) (r 
 			sources = append(sources, arg)
 			continue
 		}
-		if err := checkPair(arg); err != nil {
-			return r, err
-		}
 		r.Pairs = append(r.Pairs, arg)
+	}
+	if err := checkPairs(r.Pairs); err != nil {
+		return r, err
 	}
 	if len(sources) > 0 {
 		r.Settings, err = a.loadCombined(ctx, sources)

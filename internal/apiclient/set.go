@@ -75,10 +75,8 @@ func (s *onceString) Set(text string) error {
 }
 
 func (a *app) setRequest(args []string, o setOptions) (r api.ChangeRequest, err error) {
-	for _, arg := range args {
-		if err := checkPair(arg); err != nil {
-			return r, err
-		}
+	if err := checkPairs(args); err != nil {
+		return r, err
 	}
 	switch {
 	case o.json.given && o.jsonFile.given:
@@ -95,6 +93,35 @@ func (a *app) setRequest(args []string, o setOptions) (r api.ChangeRequest, err 
 		r.Pairs = args
 	}
 	return r, err
+}
+
+// checkPairs refuses what cannot be pairs for any model, and two values for one
+// key, as JSON does: one of them would be lost.
+func checkPairs(args []string) error {
+	seen := map[key.Key]bool{}
+	for _, arg := range args {
+		if err := checkPair(arg); err != nil {
+			return err
+		}
+		name, _, _ := strings.Cut(arg, "=")
+		k := settingKey(name)
+		if seen[k] {
+			e := usagef("Given key '%s' has more than one value", name)
+			e.hint = fmt.Sprintf("only one of them could be %s; leave the others out", k)
+			return e
+		}
+		seen[k] = true
+	}
+	return nil
+}
+
+// settingKey is the canonical form of a key that may leave out "settings."; it has been checked.
+func settingKey(name string) key.Key {
+	k, err := key.Parse("settings." + strings.TrimPrefix(name, "settings."))
+	if err != nil {
+		return key.Key(name) // settings itself
+	}
+	return k
 }
 
 // checkPair refuses what cannot be a pair for any model.
