@@ -23,7 +23,7 @@ import (
 // Exit codes beyond those of package cli. The help of the root command documents them.
 const (
 	exitUndone = 3 // the change was undone
-	exitPartly = 4 // the change was applied in part and kept
+	exitPartly = 4 // the change was applied in part, or undone in part
 )
 
 // Run is a cli.Program.

@@ -211,6 +211,9 @@ func printOutcome(w io.Writer, c *api.Change) {
 func outcome(c *api.Change) error {
 	switch c.State {
 	case api.StateUndone:
+		if tasks := failedTasks(c, true); len(tasks) > 0 {
+			return &cli.ExitError{Code: exitPartly, Err: notUndone(c, tasks)}
+		}
 		return &cli.ExitError{Code: exitUndone, Err: undone(c)}
 	case api.StateFailed:
 		text := fmt.Sprintf("change %d failed in part, and its settings were kept: %s", c.ID, failure(c))
@@ -220,14 +223,16 @@ func outcome(c *api.Change) error {
 	return nil
 }
 
-func undone(c *api.Change) error {
-	if tasks := failedTasks(c, true); len(tasks) > 0 {
-		lines := []string{fmt.Sprintf("change %d failed, and not all of it could be undone: %s", c.ID, failure(c))}
-		for _, t := range tasks {
-			lines = append(lines, "not undone: "+taskText(t))
-		}
-		return hinted(errors.New(strings.Join(lines, "\n")), "the settings are as they were before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
+// notUndone is about a change that was taken back but for some tasks.
+func notUndone(c *api.Change, tasks []api.Task) error {
+	lines := []string{fmt.Sprintf("change %d failed, and not all of it could be undone: %s", c.ID, failure(c))}
+	for _, t := range tasks {
+		lines = append(lines, "not undone: "+taskText(t))
 	}
+	return hinted(errors.New(strings.Join(lines, "\n")), "the settings are as they were before; repair the cause, then apply them again with 'apiclient raw -m POST -u /tx/apply'")
+}
+
+func undone(c *api.Change) error {
 	text := fmt.Sprintf("change %d was undone: %s\nsettings, files and services are as they were before", c.ID, failure(c))
 	hint := fmt.Sprintf("details: 'apiclient changes %d'; --keep would keep the settings all the same", c.ID)
 	if c.Error != nil && c.Error.Hint != "" {

@@ -25,7 +25,8 @@ Exit codes:
   1  the request failed or was refused; unless it says otherwise, nothing was changed
   2  the command line is wrong
   3  the change failed or was taken back; everything is as it was before
-  4  the change failed in part and was kept, as --keep asked
+  4  the change failed in part: it was kept, as --keep asked, or not all of it
+     could be undone
   exec returns the exit code of the command that it ran.`
 
 // The groups of commands in the help.
