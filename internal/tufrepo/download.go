@@ -46,7 +46,7 @@ func (r *Repository) Download(ctx context.Context, name, path string, o Download
 		return err
 	}
 	resumed, err := r.download(ctx, p, o)
-	if resumed && (errors.Is(err, ErrHash) || errors.Is(err, ErrLength)) {
+	if resumed && provedWrong(err) {
 		r.log.Warn("partial download does not fit, beginning anew", "target", name, "err", err)
 		_, err = r.download(ctx, p, o)
 	}
@@ -225,10 +225,15 @@ func (p *partial) open(body *Body) (durable.File, error) {
 
 // failed throws away bytes that are proved wrong, and keeps those that may be right.
 func (p *partial) failed(err error) error {
-	if errors.Is(err, ErrHash) || errors.Is(err, ErrLength) {
+	if provedWrong(err) {
 		return errors.Join(err, p.remove())
 	}
 	return err
+}
+
+// provedWrong tells whether more bytes could not make the file right any more.
+func provedWrong(err error) bool {
+	return (errors.Is(err, ErrHash) || errors.Is(err, ErrLength)) && !errors.Is(err, ErrNetwork)
 }
 
 // finish gives the whole file its name. Its content is on disk already, unless

@@ -231,7 +231,7 @@ func (b *resuming) Read(p []byte) (int, error) {
 }
 
 // readOpen reads from the open body, or one opened where the last broke off. A
-// body that ends too early is a broken connection; one that goes on too long is
+// body that ends too early is taken for a broken connection; one that goes on too long is
 // for whoever counts to refuse.
 func (b *resuming) readOpen(p []byte) (int, error) {
 	if b.body == nil {
@@ -245,7 +245,7 @@ func (b *resuming) readOpen(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && b.offset >= b.length:
 		return n, io.EOF
 	case errors.Is(err, io.EOF):
-		err = networkError(b.at, io.ErrUnexpectedEOF)
+		err = networkError(b.at, wrongLength("the file", b.offset, b.length))
 	case err == nil:
 		return n, nil
 	}

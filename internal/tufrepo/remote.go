@@ -214,8 +214,9 @@ func (c *client) get(ctx context.Context, at *url.URL, header http.Header) (*res
 	req.Header.Set("Accept-Encoding", "identity")
 	answer, err := c.http.Do(req)
 	if err != nil {
+		err = networkError(at, reason(ctx, err)) // before the context is ended
 		w.stop()
-		return nil, networkError(at, reason(ctx, err))
+		return nil, err
 	}
 	w.from, w.ctx, w.at = answer.Body, ctx, at
 	if err := checkStatus(at, answer); err != nil {

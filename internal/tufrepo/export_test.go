@@ -1,0 +1,10 @@
+package tufrepo
+
+import "github.com/hostler-os/hostler/internal/durable"
+
+// WithFS is the repository, writing to another file system.
+func WithFS(r *Repository, fsys durable.FS) *Repository {
+	other := *r
+	other.store.fs = fsys
+	return &other
+}
