@@ -117,9 +117,12 @@ func checkPairs(args []string) error {
 
 // settingKey is the canonical form of a key that may leave out "settings."; it has been checked.
 func settingKey(name string) key.Key {
-	k, err := key.Parse("settings." + strings.TrimPrefix(name, "settings."))
+	k, err := key.Parse(name)
+	if err == nil && k.Segments()[0] != "settings" {
+		k, err = key.Parse("settings." + name)
+	}
 	if err != nil {
-		return key.Key(name) // settings itself
+		return key.Key(name)
 	}
 	return k
 }
