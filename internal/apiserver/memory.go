@@ -26,7 +26,7 @@ const restAfter = 15 * time.Second
 // and whenever the daemon comes to rest: the runtime by itself keeps what one
 // big request took for minutes. stop waits for the end.
 func (p *program) startResting() (stop func()) {
-	debug.FreeOSMemory()
+	p.giveBack()
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	wg.Go(func() { p.rest(done) })
@@ -48,9 +48,16 @@ func (p *program) rest(done <-chan struct{}) {
 		}
 		now := p.server.Requests()
 		if now == before && now != rested {
-			debug.FreeOSMemory()
+			p.giveBack()
 			rested = now
 		}
 		before = now
+	}
+}
+
+func (p *program) giveBack() {
+	debug.FreeOSMemory()
+	if err := giveBackCode(); err != nil {
+		p.log.Debug("memory stays in use", "err", err)
 	}
 }
