@@ -83,5 +83,9 @@ func (r Root) Migrations() string     { return r.Join("/var/lib/bottlerocket-mig
 // Attempts is the journal of updates that were tried on this host.
 func (r Root) Attempts() string { return r.Join("/var/lib/hostler/updates.json") }
 
+// UpdateLock is held by the process that updates the host, MetadataLock by the one that reads a repository.
+func (r Root) UpdateLock() string   { return r.Join("/run/hostler/update.lock") }
+func (r Root) MetadataLock() string { return r.Join("/run/hostler/metadata.lock") }
+
 // Variant names the variant of this image.
 func (r Root) Variant() string { return r.Join("/usr/share/hostler/variant") }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/durable"
@@ -38,9 +40,13 @@ func (h Host) Version() (manifest.Version, error) {
 type Catalog struct {
 	Manifest *manifest.Manifest
 
-	host Host
-	repo *tufrepo.Repository
+	host  Host
+	repo  *tufrepo.Repository
+	query *query
 }
+
+// beliefPatience is how long to wait for another process that reads metadata.
+const beliefPatience = time.Minute
 
 // maxRootSize bounds the trusted root that the image brings.
 const maxRootSize = 1 << 20
@@ -49,7 +55,7 @@ const maxRootSize = 1 << 20
 // manifest. What is believed is kept, so that no older state of the repository
 // is believed again.
 func Open(ctx context.Context, h Host) (*Catalog, error) {
-	c := &Catalog{host: h}
+	c := &Catalog{host: h, query: newQuery(h)}
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
@@ -70,11 +76,17 @@ func (c *Catalog) open(ctx context.Context) error {
 		return fixed("Failed to open trusted root metadata file %s: %w", h.Root.TrustedRoot(), err)
 	}
 	source, err := tufrepo.Remote(h.Config.MetadataBaseURL, h.Config.TargetsBaseURL, tufrepo.RemoteOptions{
-		Proxy: h.Config.proxy(), Query: h.query,
+		Proxy: h.Config.proxy(), Query: c.query.values,
 	})
 	if err != nil {
 		return fixed("Metadata error: %w", err)
 	}
+	// One process at a time may use what is believed.
+	unlock, err := Lock(ctx, h.Root.MetadataLock(), beliefPatience)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	c.repo, err = tufrepo.Open(ctx, source, tufrepo.Options{
 		TrustedRoot: root, Dir: h.Root.TrustedMetadata(), Now: h.Now, Log: h.Log,
 	})
@@ -141,14 +153,19 @@ func (c *Catalog) Choose(w Wish) (manifest.Choice, error) {
 
 // Size is the length of a target in bytes.
 func (c *Catalog) Size(ctx context.Context, target string) (int64, error) {
-	t, err := c.repo.Target(ctx, target)
+	t, err := c.target(ctx, target)
+	return t.Length, err
+}
+
+func (c *Catalog) target(ctx context.Context, name string) (tufrepo.Target, error) {
+	t, err := c.repo.Target(ctx, name)
 	if errors.Is(err, tufrepo.ErrNoTarget) {
-		return 0, fixed("Target not found: %s", target)
+		return t, fixed("Target not found: %s", name)
 	}
 	if err != nil {
-		return 0, fixed("Metadata error: %w", err)
+		return t, fixed("Metadata error: %w", err)
 	}
-	return t.Length, nil
+	return t, nil
 }
 
 // Migrations are the targets that carry data from the running version to that of u.
@@ -161,6 +178,24 @@ func (c *Catalog) Migrations(u manifest.Update) ([]string, error) {
 }
 
 // query is what each request tells the repository's statistics.
-func (h Host) query() url.Values {
-	return url.Values{"version": {h.Release.VersionID}, "seed": {strconv.FormatUint(uint64(h.Config.Seed), 10)}}
+type query struct {
+	mu  sync.Mutex
+	all url.Values
+}
+
+func newQuery(h Host) *query {
+	return &query{all: url.Values{"version": {h.Release.VersionID}, "seed": {strconv.FormatUint(uint64(h.Config.Seed), 10)}}}
+}
+
+// set adds something to all further requests.
+func (q *query) set(name, value string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.all.Set(name, value)
+}
+
+func (q *query) values() url.Values {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return maps.Clone(q.all)
 }

@@ -17,17 +17,25 @@ const usage = `USAGE:
   check-update, whats   print the update that would be applied; --all: every one that may be
   explain               tell of every release why it is or is not offered, when it is due, and
                         what it takes
+  update                update-image, then update-apply
+  update-image          write the update into the spare slot; the running one stays as it is
+  update-apply          make the spare slot boot next
+  update-revert         take update-apply back
+  history               what was tried on this host, and what became of it
   prepare               prove the repository, and do nothing else
   slot …                show and change which slot boots; updog slot --help
 
 OPTIONS:
-  -i, --image VERSION         this version and no other, whatever the lock says
+  -i, --image VERSION         this version and no other, whatever the lock says, and though it failed before
       --variant VARIANT       as if the host were of this variant
   -n, --now, --ignore-waves   do not wait for this host's turn
   -j, --json                  print JSON
   -a, --all                   check-update: list all that may be applied, newest first;
                               explain: also releases for other hosts
+  -r, --reboot                reboot after update and update-apply
       --root DIR              the host's files are below DIR, such as a sandbox
+      --disk FILE --active A  a disk or an image that the host does not run from, and the slot on it
+                              that counts as the running one: A or B
       --config FILE           configuration (default /etc/updog.toml below the root)
       --log-level LEVEL       trace, debug, info, warn, error or off (default info); to standard error
       --help, --version       print this, or the version
@@ -42,7 +50,10 @@ type arguments struct {
 	variant     string
 	ignoreWaves bool
 	json, all   bool
+	reboot      bool
 	root        string
+	disk        string
+	active      string
 	config      string
 	level       cli.Level
 	help        bool
@@ -58,6 +69,11 @@ type command struct {
 
 var commands = []command{
 	{[]string{"check-update", "whats"}, (*app).checkUpdate, false},
+	{[]string{"update"}, (*app).update, false},
+	{[]string{"update-image"}, (*app).updateImage, false},
+	{[]string{"update-apply"}, (*app).updateApply, false},
+	{[]string{"update-revert"}, (*app).updateRevert, false},
+	{[]string{"history"}, (*app).history, true},
 	{[]string{"prepare"}, (*app).prepare, false},
 	{[]string{"explain"}, (*app).explain, true},
 }
@@ -102,6 +118,9 @@ var flags = []flag{
 	{[]string{"-n", "--now", "--ignore-waves"}, false, toggle(func(a *arguments) *bool { return &a.ignoreWaves })},
 	{[]string{"-j", "--json"}, false, toggle(func(a *arguments) *bool { return &a.json })},
 	{[]string{"-a", "--all"}, false, toggle(func(a *arguments) *bool { return &a.all })},
+	{[]string{"-r", "--reboot"}, false, toggle(func(a *arguments) *bool { return &a.reboot })},
+	{[]string{"--disk"}, true, text(func(a *arguments) *string { return &a.disk })},
+	{[]string{"--active"}, true, text(func(a *arguments) *string { return &a.active })},
 	{[]string{"--root"}, true, text(func(a *arguments) *string { return &a.root })},
 	{[]string{"--config"}, true, text(func(a *arguments) *string { return &a.config })},
 	{[]string{"--log-level"}, true, func(a *arguments, value string) error { return a.level.Set(value) }},

@@ -8,8 +8,18 @@ import (
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
-func (a *app) wish() update.Wish {
-	return update.Wish{Forced: a.forced, IgnoreWaves: a.ignoreWaves}
+// wish is what the command line asks for. A release that failed to boot here is
+// not wished again.
+func (a *app) wish(ctx context.Context, c *update.Catalog, j *update.Journal) update.Wish {
+	failed := func(u manifest.Update) string {
+		digest, err := c.Digest(ctx, u)
+		if err != nil {
+			// Its images are not there: installing it will tell.
+			return ""
+		}
+		return j.Failed(u, digest)
+	}
+	return update.Wish{Forced: a.forced, IgnoreWaves: a.ignoreWaves, Failed: failed}
 }
 
 // prepare proves the repository, as every sub-command of the reference does.
@@ -23,7 +33,7 @@ func (a *app) checkUpdate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wish := a.wish()
+	wish := a.wish(ctx, c, a.settled(ctx))
 	// What may be applied does not depend on the lock, not even on one that is no version.
 	wish.IgnoreLock = a.all
 	choice, err := c.Choose(wish)

@@ -36,7 +36,7 @@ type release struct {
 	Chosen     bool              `json:"chosen"`
 	Reasons    []manifest.Reason `json:"reasons"` // why it is not chosen
 	Wave       *wave             `json:"wave"`    // null: it has none
-	Images     []image           `json:"images"`
+	Images     []fetched         `json:"images"`
 	Migrations []string          `json:"migrations"`
 	NoWay      string            `json:"migrations_error,omitempty"`
 }
@@ -49,8 +49,8 @@ type wave struct {
 	Ready  bool       `json:"ready"`
 }
 
-// image is a target and its size in bytes, as it is fetched.
-type image struct {
+// fetched is a target and its size in bytes, as it is fetched.
+type fetched struct {
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"`
 }
@@ -60,7 +60,7 @@ func (a *app) explain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	choice, err := c.Choose(a.wish())
+	choice, err := c.Choose(a.wish(ctx, c, a.settled(ctx)))
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func describe(ctx context.Context, c *update.Catalog, v manifest.Verdict, now ti
 		if err != nil {
 			return r, err
 		}
-		r.Images = append(r.Images, image{name, size})
+		r.Images = append(r.Images, fetched{name, size})
 	}
 	var err error
 	if r.Migrations, err = c.Migrations(u); err != nil {

@@ -1,15 +1,17 @@
 // Package updog is the program updog: it finds out which release a host should
-// get, and explains it.
+// get, explains it, writes it into the spare slot and makes that boot next.
 //
 // [Run] is the whole program. Its command line (arguments.go) is the
 // reference's: one word and flags in any position, wrong usage exits 1. What a
-// sub-command does stands in a file of its own; deciding is the affair of
-// package update.
+// sub-command does stands in a file of its own; deciding and installing are the
+// affair of package update.
 package updog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -18,8 +20,10 @@ import (
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/signpost"
+	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 const name = "updog"
@@ -37,7 +41,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time) int {
 	args = args[min(1, len(args)):]
 	if len(args) > 0 && args[0] == "slot" {
-		return slots(ctx, args[1:], s)
+		return slotCommand(ctx, args[1:], s)
 	}
 	a, err := parse(args)
 	if err != nil {
@@ -56,8 +60,8 @@ func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time
 	return report(s, a.command.run(p, ctx))
 }
 
-// slots is updog slot: signpost.
-func slots(ctx context.Context, args []string, s cli.Streams) int {
+// slotCommand is updog slot: signpost.
+func slotCommand(ctx context.Context, args []string, s cli.Streams) int {
 	called := name + " slot"
 	c := signpost.NewCommand(called, s)
 	c.SetArgs(args)
@@ -77,7 +81,27 @@ func hint(err error) string {
 	if err == nil {
 		return ""
 	}
+	if refusal, ok := errors.AsType[*slot.Refusal](err); ok {
+		return refusal.Hint()
+	}
+	if gap, ok := errors.AsType[*manifest.GapError](err); ok {
+		return gap.Hint()
+	}
+	for _, h := range hints {
+		if errors.Is(err, h.err) {
+			return h.text
+		}
+	}
 	return tufrepo.Hint(err)
+}
+
+var hints = []struct {
+	err  error
+	text string
+}{
+	{update.ErrNotGood, "updog slot mark-successful-boot says that it has, if you are sure"},
+	{update.ErrBusy, "wait until it is over; updog history shows how far it is"},
+	{fs.ErrPermission, "updates are root's affair; --root DIR tries things in a sandbox"},
 }
 
 // fixed is fmt.Errorf for the texts that the reference's users know, which

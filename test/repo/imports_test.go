@@ -105,8 +105,8 @@ var rooms = []struct {
 	}},
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "model", "paths", "service", "slot", "sundog"}}, // it boots
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
-	{"update", []string{"durable", "osrelease", "paths", "tufrepo", "update/manifest"}},
-	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "tufrepo", "update", "update/manifest"}},
+	{"update", []string{"durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
+	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
 }

@@ -1,0 +1,156 @@
+package update
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+)
+
+// State is what became of an attempt. States are never renamed.
+type State string
+
+// The states.
+const (
+	Preparing   State = "preparing"   // the slot is being written
+	Prepared    State = "prepared"    // it is written and valid
+	Activated   State = "activated"   // it boots next
+	Booted      State = "booted"      // it was seen running
+	Failed      State = "failed"      // at a step, with an error
+	Interrupted State = "interrupted" // the process or the power went while preparing
+	BootFailed  State = "boot-failed" // it was tried, and the host came back to the old slot
+)
+
+// Attempt is one update that was tried on this host.
+type Attempt struct {
+	ID      int       `json:"id"`
+	Version string    `json:"version"`
+	Variant string    `json:"variant"`
+	Digest  string    `json:"digest"` // of its images: the same version may be published again, mended
+	From    string    `json:"from"`   // version that ran
+	Slot    string    `json:"slot"`   // A or B, that it was written to
+	Started time.Time `json:"started"`
+	Changed time.Time `json:"changed"` // of state or step
+	State   State     `json:"state"`
+	Step    string    `json:"step"`            // the last one that was begun
+	Error   string    `json:"error,omitempty"` // why it failed
+}
+
+// Journal is the attempts on a host, the oldest first. It survives reboots.
+type Journal struct {
+	Attempts []Attempt `json:"attempts"`
+
+	path string
+}
+
+const (
+	maxAttempts    = 100 // in the journal; the oldest are forgotten
+	maxJournalSize = 4 << 20
+)
+
+// LoadJournal reads the journal below root. One that cannot be read starts
+// anew: history is worth less than that the host can be updated.
+func LoadJournal(root paths.Root, log *slog.Logger) *Journal {
+	j := &Journal{path: root.Attempts()}
+	text, err := durable.ReadFile(j.path, maxJournalSize)
+	if err == nil {
+		err = json.Unmarshal(text, j)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("journal of updates cannot be read, starting anew", "path", j.path, "err", err)
+		j.Attempts = nil
+	}
+	return j
+}
+
+func (j *Journal) save() error {
+	j.Attempts = j.Attempts[max(0, len(j.Attempts)-maxAttempts):]
+	text, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return err
+	}
+	attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
+	if err := durable.WriteFile(durable.OS{}, j.path, append(text, '\n'), attributes); err != nil {
+		return fmt.Errorf("keep journal of updates: %w", err)
+	}
+	return nil
+}
+
+// Last is the last attempt, or nil.
+func (j *Journal) Last() *Attempt {
+	if len(j.Attempts) == 0 {
+		return nil
+	}
+	return &j.Attempts[len(j.Attempts)-1]
+}
+
+func (j *Journal) begin(a Attempt) error {
+	a.ID = 1
+	if last := j.Last(); last != nil {
+		a.ID = last.ID + 1
+	}
+	j.Attempts = append(j.Attempts, a)
+	return j.save()
+}
+
+// note changes the last attempt.
+func (j *Journal) note(now time.Time, change func(*Attempt)) error {
+	last := j.Last()
+	if last == nil {
+		return nil
+	}
+	change(last)
+	last.Changed = now.UTC()
+	return j.save()
+}
+
+// Settle finds out what became of the last attempt from what runs now and the
+// flags on the disk. A slot that has been tried, has no try left and never
+// booted well is one that failed: the boot loader went back to the other.
+func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
+	last := j.Last()
+	if last == nil {
+		return nil
+	}
+	state := last.State
+	tried := s.Sets[s.Active.Other()]
+	switch last.State {
+	case Preparing:
+		state = Interrupted
+	case Prepared, Activated:
+		switch {
+		case last.Slot == s.Active.String() && last.Version == running:
+			state = Booted
+		case last.Slot != s.Active.String() && tried.Priority() > 0 && !tried.Bootable():
+			state = BootFailed
+		}
+	}
+	if state == last.State {
+		return nil
+	}
+	return j.note(now, func(a *Attempt) { a.State = state })
+}
+
+// Failed tells how a release with these images failed to boot on this host, or
+// "" if it has not, or if it has booted since.
+func (j *Journal) Failed(u manifest.Update, digest string) (how string) {
+	for _, a := range j.Attempts {
+		if a.Version != u.Version.String() || a.Variant != u.Variant || a.Digest != digest {
+			continue
+		}
+		switch a.State {
+		case BootFailed:
+			how = "it did not boot from slot " + a.Slot + ", as was seen on " + a.Changed.Format(time.DateOnly)
+		case Booted:
+			how = ""
+		}
+	}
+	return how
+}

@@ -1,0 +1,272 @@
+package update
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/tufrepo"
+	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
+	"github.com/hostler-os/hostler/internal/update/image"
+)
+
+func TestInstallActivateAndGoBack(t *testing.T) {
+	w, now := newWorld(t), time.Now()
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	w.check()
+	expect := func(words string, state State, next slot.Name) {
+		t.Helper()
+		if got, _ := w.sets().Next(); w.words() != words || got != next || w.journal().Last().State != state {
+			t.Errorf("flags %s, next %s, journal %+v; want %s, %s, %s", w.words(), got, w.journal().Last(), words, next, state)
+		}
+	}
+	step := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("1/0/true 0/1/false ", Prepared, slot.A)
+	step(Activate(t.Context(), w.disk(), w.journal(), now))
+	expect("1/0/true 2/1/false ", Activated, slot.B)
+	step(Deactivate(t.Context(), w.disk(), w.journal(), now))
+	expect("2/0/true 0/1/false ", Prepared, slot.A)
+	step(Activate(t.Context(), w.disk(), w.journal(), now))
+	if err := Activate(t.Context(), w.disk(), w.journal(), now); err == nil || !strings.Contains(err.Error(), "Could not mark inactive partition for boot: ") {
+		t.Errorf("activated twice: %v", err)
+	}
+	w.boot()
+	step(w.journal().Settle(now, "1.1.0", w.sets().State))
+	expect("1/0/true 2/0/false ", Booted, slot.A) // not marked good: the next boot would go back
+	if err := w.install(nil); err == nil {
+		t.Error("an update was written while the running slot is not marked good")
+	}
+	for _, dir := range []string{w.host.Root.Migrations(), w.host.Root.CachedMetadata()} {
+		if files, err := os.ReadDir(dir); err != nil || len(files) < 2 {
+			t.Errorf("%s holds %v, %v", dir, files, err)
+		}
+	}
+}
+
+// crash stands for kill -9: nothing after it runs but what the kernel does.
+type crash struct{}
+
+func TestCrashAtEveryStep(t *testing.T) {
+	for _, s := range steps {
+		t.Run(s.name, func(t *testing.T) {
+			w := newWorld(t)
+			for round := range 2 {
+				func() {
+					defer func() {
+						if recover() != (crash{}) {
+							t.Errorf("round %d: it did not come to this step", round)
+						}
+					}()
+					err := w.install(func(step string) error {
+						if step == s.name {
+							panic(crash{})
+						}
+						return nil
+					})
+					t.Errorf("no crash: %v", err)
+				}()
+				if next, ok := w.sets().Next(); !ok || next != slot.A {
+					t.Fatalf("next boots %v, %v: %s", next, ok, w.words())
+				}
+				if err := Activate(t.Context(), w.disk(), w.journal(), time.Now()); err == nil {
+					t.Fatal("a slot that is half written can be activated")
+				}
+			}
+			if err := w.install(nil); err != nil {
+				t.Fatal(err)
+			}
+			w.check()
+			var states []State
+			for _, a := range w.journal().Attempts {
+				states = append(states, a.State)
+			}
+			if diff := cmp.Diff(states, []State{Interrupted, Interrupted, Prepared}); diff != "" {
+				t.Errorf("-got +want:\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the world sends wrong is found, told, and never boots.
+func TestHostileTargets(t *testing.T) {
+	name := func(data []byte, target string) string { return tufrepotest.TargetFile(target, data) }
+	tests := []struct {
+		what  string
+		spoil func(*world)
+		want  error
+		step  string
+	}{
+		{"a bit of the root image", func(w *world) {
+			data := packed(w.t, w.images["root"])
+			bad := bytes.Clone(data)
+			bad[len(bad)/2] ^= 1
+			w.repo.Put(name(data, "root.lz4"), bad)
+		}, nil, "write root"},
+		{"the checksum at the end of the boot image", func(w *world) {
+			data := packed(w.t, w.images["boot"])
+			bad := bytes.Clone(data)
+			bad[len(bad)-1] ^= 1
+			w.repo.Put(name(data, "boot.lz4"), bad)
+		}, nil, "write boot"},
+		{"cut off", func(w *world) {
+			data := packed(w.t, w.images["hash"])
+			w.repo.Put(name(data, "hash.lz4"), data[:len(data)-1])
+		}, nil, "write hash"},
+		{"longer", func(w *world) {
+			data := packed(w.t, w.images["root"])
+			w.repo.Put(name(data, "root.lz4"), append(bytes.Clone(data), 0))
+		}, tufrepo.ErrLength, "write root"},
+		{"swapped", func(w *world) {
+			w.repo.Put(name(packed(w.t, w.images["root"]), "root.lz4"), packed(w.t, w.images["boot"]))
+		}, nil, "write root"},
+		{"gone", func(w *world) {
+			w.repo.Put(name(packed(w.t, w.images["root"]), "root.lz4"), nil)
+		}, tufrepo.ErrNotFound, "write root"},
+		{"a bomb", func(w *world) {
+			w.repo.AddTarget("targets", "hash.lz4", packed(w.t, make([]byte, 64<<20)))
+			w.repo.Publish("targets", "snapshot", "timestamp")
+		}, image.ErrTooLarge, "write hash"},
+		{"larger than the partition", func(w *world) {
+			w.repo.AddTarget("targets", "hash.lz4", make([]byte, 20<<20))
+			w.repo.Publish("targets", "snapshot", "timestamp")
+		}, nil, "check"},
+		{"a migration that is no longer there", func(w *world) {
+			w.repo.Put(name(packed(w.t, []byte("a migration")), "migrate_v1.1.0_x.lz4"), nil)
+		}, tufrepo.ErrNotFound, "fetch migrations"},
+	}
+	for _, test := range tests {
+		t.Run(test.what, func(t *testing.T) {
+			w := newWorld(t)
+			test.spoil(w)
+			err := w.install(nil)
+			if err == nil || test.want != nil && !errors.Is(err, test.want) {
+				t.Fatalf("got %v, want %v", err, test.want)
+			}
+			last := w.journal().Last()
+			if last.State != Failed || last.Step != test.step || last.Error == "" {
+				t.Errorf("the journal says %+v", last)
+			}
+			if next, ok := w.sets().Next(); !ok || next != slot.A {
+				t.Errorf("next boots %v, %v: %s", next, ok, w.words())
+			}
+			if err := Activate(t.Context(), w.disk(), w.journal(), time.Now()); err == nil {
+				t.Error("it can be activated")
+			}
+		})
+	}
+}
+
+// A release that did not boot here is not tried again, unless its images change.
+func TestBootThatFails(t *testing.T) {
+	w, now := newWorld(t), time.Now()
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Activate(t.Context(), w.disk(), w.journal(), now); err != nil {
+		t.Fatal(err)
+	}
+	w.boot() // into B, which does not come up
+	w.boot() // so the boot loader goes back
+	if w.active != slot.A {
+		t.Fatalf("it runs from %s: %s", w.active, w.words())
+	}
+	j := w.journal()
+	if err := j.Settle(now, "1.0.0", w.sets().State); err != nil || j.Last().State != BootFailed {
+		t.Fatalf("%v, %+v", err, j.Last())
+	}
+	chosen := func() bool {
+		c, err := Open(t.Context(), w.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := c.Digest(t.Context(), c.Manifest.Updates[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		how := w.journal().Failed(c.Manifest.Updates[0], digest)
+		return how == ""
+	}
+	if chosen() {
+		t.Error("it would be tried again")
+	}
+	w.images["root"] = noise(77, 500_000)
+	w.repo.AddTarget("targets", "root.lz4", packed(t, w.images["root"]))
+	w.repo.Publish("targets", "snapshot", "timestamp")
+	if !chosen() {
+		t.Error("mended, it would not be tried again")
+	}
+	if err := w.install(nil); err != nil {
+		t.Error(err)
+	}
+	w.check()
+}
+
+func TestJournalThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.host.Root.Attempts(), []byte(`{"attempts": [{"id": 1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.install(nil); err != nil {
+		t.Error(err)
+	}
+	if n := len(w.journal().Attempts); n != 1 {
+		t.Errorf("%d attempts", n)
+	}
+}
+
+func TestLock(t *testing.T) {
+	path := t.TempDir() + "/x/lock"
+	unlock, err := Lock(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(t.Context(), path, 30*time.Millisecond); !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Lock(ctx, path, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	unlock()
+	if unlock, err = Lock(t.Context(), path, 0); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+func TestFreeSpaceOfWhatIsNotThereYet(t *testing.T) {
+	if free, err := freeSpace(t.TempDir() + "/a/b"); err != nil || free <= 0 {
+		t.Errorf("%d, %v", free, err)
+	}
+	if _, err := freeSpace("/dev/null/x"); errors.Is(err, fs.ErrNotExist) || err == nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is asked for tells the publisher's statistics what is going on.
+func TestQuery(t *testing.T) {
+	q := newQuery(Host{Config: Config{Seed: 5}})
+	q.set("target", "1.1.0")
+	if got, want := q.values().Encode(), "seed=5&target=1.1.0&version="; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,47 @@
+package updog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/update"
+)
+
+// history shows the attempts, the newest first.
+func (a *app) history(ctx context.Context) error {
+	list := slices.Clone(a.settled(ctx).Attempts)
+	slices.Reverse(list)
+	if a.json {
+		return a.historyJSON(list)
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(a.Out, "No update was tried on this host.")
+		return err
+	}
+	rows := [][]string{{"ID", "STARTED", "FROM", "TO", "SLOT", "STATE", "STEP", "ERROR"}}
+	for _, t := range list {
+		rows = append(rows, []string{
+			fmt.Sprint(t.ID), cli.Time(t.Started), t.From, t.Version, t.Slot, string(t.State), t.Step, cli.OneLine(t.Error),
+		})
+	}
+	cli.Table(a.Out, rows)
+	return nil
+}
+
+func (a *app) historyJSON(list []update.Attempt) error {
+	if list == nil {
+		list = []update.Attempt{}
+	}
+	doc, err := json.Marshal(list)
+	if err == nil {
+		doc, err = cli.IndentJSON(doc)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = a.Out.Write(doc)
+	return err
+}

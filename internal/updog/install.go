@@ -1,0 +1,202 @@
+package updog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+)
+
+// slots finds the disk with the slots: that of the running host, or the one that the options name.
+func (a *app) slots() (*slot.Disk, error) {
+	switch {
+	case (a.disk == "") != (a.active == ""):
+		return nil, errors.New("--disk and --active go together: which disk, and which slot counts as the running one")
+	case a.disk != "":
+		active, err := slot.ParseName(a.active)
+		if err != nil {
+			return nil, fmt.Errorf("--active: %w", err)
+		}
+		return slot.At(a.disk, active)
+	case !paths.Root(a.root).IsHost():
+		return nil, errors.New("--root needs --disk and --active: a folder has no slots of its own")
+	}
+	return slot.Running()
+}
+
+// alone is the lock that this process updates the host, and the journal.
+func (a *app) alone(ctx context.Context) (*update.Journal, func(), error) {
+	root := paths.Root(a.root)
+	unlock, err := update.Lock(ctx, root.UpdateLock(), 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return update.LoadJournal(root, a.log), unlock, nil
+}
+
+// settled is the journal, after a look at what became of the last attempt, if
+// that can be seen: if there are slots, and nobody is writing one just now.
+func (a *app) settled(ctx context.Context) *update.Journal {
+	root := paths.Root(a.root)
+	j, unlock, err := a.alone(ctx)
+	if err != nil {
+		return update.LoadJournal(root, a.log)
+	}
+	defer unlock()
+	if j.Last() == nil {
+		return j
+	}
+	if err := a.settle(ctx, j); err != nil {
+		a.log.Debug("what became of the last attempt cannot be seen", "err", err)
+	}
+	return j
+}
+
+func (a *app) settle(ctx context.Context, j *update.Journal) error {
+	d, err := a.slots()
+	if err != nil {
+		return err
+	}
+	sets, err := d.Sets(ctx)
+	if err != nil {
+		return err
+	}
+	release, err := osrelease.Read(paths.Root(a.root))
+	if err != nil {
+		return err
+	}
+	return j.Settle(a.now(), release.VersionID, sets.State)
+}
+
+func (a *app) updateImage(ctx context.Context) error { return a.install(ctx, false) }
+
+func (a *app) update(ctx context.Context) error { return a.install(ctx, true) }
+
+// install is update-image, and update-apply after it if asked for.
+func (a *app) install(ctx context.Context, activate bool) error {
+	j, unlock, err := a.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c, _, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := a.slots()
+	if err != nil {
+		return err
+	}
+	if err := a.settle(ctx, j); err != nil {
+		return fixed("Failed to read OS disk partition table: %w", err)
+	}
+	choice, err := c.Choose(a.wish(ctx, c, j))
+	if err != nil {
+		return err
+	}
+	u, ok := choice.Chosen()
+	if !ok {
+		return a.nothing(choice)
+	}
+	if err := a.write(ctx, &update.Installation{Catalog: c, Update: u, Disk: d, Journal: j}); err != nil {
+		return err
+	}
+	if activate {
+		if err := update.Activate(ctx, d, j, a.now()); err != nil {
+			return err
+		}
+	}
+	if !a.json {
+		fmt.Fprint(a.Out, "Update applied: ")
+	}
+	if err := a.print(u); err != nil || !activate {
+		return err
+	}
+	return a.maybeReboot(ctx)
+}
+
+// nothing tells that there is nothing to do, and of what would be but for an earlier failure.
+func (a *app) nothing(choice manifest.Choice) error {
+	fmt.Fprintln(a.Err, "No update required")
+	for _, v := range choice.Verdicts {
+		if len(v.Reasons) == 1 && v.Reasons[0].Code == manifest.FailedBefore {
+			fmt.Fprintf(a.Err, "%s is not tried: %s\n", v.Update.Version, v.Reasons[0].Text)
+		}
+	}
+	return nil
+}
+
+func (a *app) write(ctx context.Context, i *update.Installation) error {
+	fmt.Fprintf(a.Err, "Starting update to %s\n", i.Update.Version)
+	line := cli.NewProgress(a.Err)
+	defer line.Clear()
+	begun, step := a.now(), ""
+	i.Progress = func(p update.Progress) {
+		if p.Step != step {
+			begun, step = a.now(), p.Step
+		}
+		line.Show(show(p, a.now().Sub(begun)))
+	}
+	return i.Run(ctx)
+}
+
+// show is a line of progress: what is done, how much of it, how fast, how long still.
+func show(p update.Progress, took time.Duration) string {
+	if p.Phase == image.Verifying {
+		return fmt.Sprintf("%s: read back %s, %s of it changed", p.Step, cli.Bytes(p.Done), cli.Bytes(p.Changed))
+	}
+	text := fmt.Sprintf("%s: %s of %s", p.Step, cli.Bytes(p.Read), cli.Bytes(p.Size))
+	if took < time.Second || p.Read == 0 {
+		return text
+	}
+	rate := float64(p.Read) / took.Seconds()
+	left := time.Duration(float64(p.Size-p.Read) / rate * float64(time.Second))
+	return fmt.Sprintf("%s, %s/s, %s left", text, cli.Bytes(int64(rate)), cli.Days(left))
+}
+
+// updateApply needs no repository, unlike with the reference.
+func (a *app) updateApply(ctx context.Context) error {
+	if err := a.flip(ctx, update.Activate); err != nil {
+		return err
+	}
+	return a.maybeReboot(ctx)
+}
+
+func (a *app) updateRevert(ctx context.Context) error { return a.flip(ctx, update.Deactivate) }
+
+func (a *app) flip(ctx context.Context, change func(context.Context, *slot.Disk, *update.Journal, time.Time) error) error {
+	j, unlock, err := a.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	d, err := a.slots()
+	if err != nil {
+		return err
+	}
+	return change(ctx, d, j, a.now())
+}
+
+// maybeReboot reboots the host that was updated, if asked to and if it is this one.
+func (a *app) maybeReboot(ctx context.Context) error {
+	if !a.reboot {
+		return nil
+	}
+	if a.disk != "" || !paths.Root(a.root).IsHost() {
+		fmt.Fprintln(a.Err, "not rebooted: what was updated is not the running host")
+		return nil
+	}
+	if out, err := exec.CommandContext(ctx, "shutdown", "-r").CombinedOutput(); err != nil {
+		return fixed("Failed to reboot: %w: %s", err, cli.OneLine(string(out)))
+	}
+	return nil
+}
