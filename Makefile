@@ -28,9 +28,11 @@ LDFLAGS  = -s -w -X github.com/hostler-os/hostler/internal/cli.version=$(VERSION
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' $(GOFLAGS)
 
 FUZZTIME ?= 10s
+SUITE    ?=
+PYTHON   ?= python3
 SHORT    ?=
 
-.PHONY: help build demo test lint generate integration bench fuzz cover install clean
+.PHONY: help build demo test lint generate integration conformance bench fuzz cover install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,6 +61,11 @@ generate: ## what is written from the models: docs/settings.md
 
 integration: build ## what needs root and a real systemd, in throw-away containers
 	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss ./test/disk
+
+conformance: build ## the public suite for TUF clients on bin/tufclient; SUITE=its checkout, PYTHON=one that has its requirements
+	@test -d "$(SUITE)/tuf_conformance" || { echo "conformance: set SUITE to a checkout of tuf-conformance; see docs/tuf.md"; exit 1; }
+	@command -v faketime >/dev/null || { echo "conformance: faketime is missing; on Debian: apt-get install faketime"; exit 1; }
+	cd "$(SUITE)" && $(PYTHON) -m pytest tuf_conformance --entrypoint "$(CURDIR)/bin/tufclient"
 
 bench: build ## the budgets of docs/ARCHITECTURE.md as ratios; SHORT=1 for a minute's worth
 	$(GO) run ./test/bench $(if $(SHORT),-short)

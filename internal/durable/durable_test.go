@@ -186,3 +186,30 @@ func names(t *testing.T, dir string) []string {
 	}
 	return names
 }
+
+func TestAppend(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(path, []byte("one "), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := durable.OS{}.Append(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write([]byte("two"))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "one two" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := os.Symlink(path, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "none"} {
+		if _, err := (durable.OS{}).Append(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s was opened", name)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo"
@@ -126,7 +127,9 @@ func open(ctx context.Context, o options) (*tufrepo.Repository, error) {
 	if targets == "" {
 		targets = o.metadataURL
 	}
-	source, err := tufrepo.Remote(o.metadataURL, targets, tufrepo.RemoteOptions{UserAgent: "hostler-tufclient"})
+	source, err := tufrepo.Remote(o.metadataURL, targets, tufrepo.RemoteOptions{
+		UserAgent: "hostler-tufclient", Tries: 2, Backoff: 100 * time.Millisecond, // the suite breaks connections on purpose
+	})
 	if err != nil {
 		return nil, err
 	}
