@@ -156,7 +156,10 @@ type FileChange struct {
 	Mode   string     `json:"mode"`             // octal digits
 	Diff   string     `json:"diff,omitempty"`   // unified; empty where Hidden
 	Hidden bool       `json:"hidden,omitempty"` // it holds secrets
-	Edited bool       `json:"edited,omitempty"` // changed by hand since it was last written
+	Edited bool       `json:"edited,omitempty"` // its text was changed by hand since it was last written
+
+	// ModeEdited: its mode, and nothing else, was changed by hand since it was last written.
+	ModeEdited bool `json:"mode-edited,omitempty"`
 }
 
 // Restart is one service whose restart commands will run.

@@ -143,9 +143,7 @@ func (a *app) firstWait(noWait bool) time.Duration {
 // finish waits for a change that is stored and reports its outcome.
 func (a *app) finish(ctx context.Context, c *api.Change, o *changeOptions) error {
 	a.log().Debug("change stored", "change", c.ID, "state", string(c.State))
-	for _, w := range c.Plan.Warnings {
-		fmt.Fprintf(a.Err, "warning: %s\n", w)
-	}
+	a.warn(&c.Plan)
 	if !o.noWait && !c.State.Settled() {
 		applied, err := a.follow(ctx, c)
 		if err != nil {

@@ -25,7 +25,8 @@ Without any, it is about the settings that are pending in a transaction.`
 
 const diffHelp = `Shows how settings and files would differ after a change, as a unified diff, and
 does nothing. Against 'plan' it leaves out services, and prints files that would
-change and nothing else, so that the output can be kept or fed to other tools.
+change and nothing else, so that the output can be kept or fed to other tools;
+warnings, as of files that were edited by hand, go to standard error.
 
 Arguments are KEY=VALUE as for 'set', or URIs of documents as for 'apply'.
 Without any, it compares the settings that are pending in a transaction with
@@ -48,7 +49,11 @@ func newPlan(a *app) *cobra.Command {
 }
 
 func newDiff(a *app) *cobra.Command {
-	return planCommand(a, printDiff, &cobra.Command{
+	show := func(w io.Writer, p *api.Plan) {
+		printDiff(w, p)
+		a.warn(p)
+	}
+	return planCommand(a, show, &cobra.Command{
 		Use:     "diff [KEY=VALUE…] [URI…]",
 		Short:   "show how settings and files would differ",
 		Long:    diffHelp,
@@ -125,6 +130,13 @@ func (a *app) planAs(ctx context.Context, r api.ChangeRequest, f cli.Format, sho
 		return failed("Failed to plan the change", err)
 	}
 	return a.showPlan(p, f, show)
+}
+
+// warn tells what to look out for, aside from the result.
+func (a *app) warn(p *api.Plan) {
+	for _, text := range p.Warnings {
+		fmt.Fprintf(a.Err, "warning: %s\n", text)
+	}
 }
 
 // plan serves --dry-run.
@@ -227,6 +239,9 @@ func fileNote(f api.FileChange) string {
 	}
 	if f.Edited {
 		notes = append(notes, "edited by hand since it was last written")
+	}
+	if f.ModeEdited {
+		notes = append(notes, "its mode was changed by hand since it was last written")
 	}
 	if notes == nil {
 		return ""

@@ -61,11 +61,18 @@ func TestModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := must(t, w.do(t, set("b=b0")), api.StateDone)
-	if got := planned(c, "two"); got.Action != api.FileAttributes || got.Mode != "0600" || !got.Edited {
+	if got := planned(c, "two"); got.Action != api.FileAttributes || got.Mode != "0600" || got.Edited || !got.ModeEdited {
 		t.Errorf("got %+v", got)
+	}
+	want := []string{"the mode of /etc/deep/er/two was changed by hand to 0644 since it was last written; it becomes 0600"}
+	if diff := cmp.Diff(c.Plan.Warnings, want); diff != "" {
+		t.Error(diff)
 	}
 	if info, err := os.Stat(name); err != nil || info.Mode() != 0o600 {
 		t.Errorf("got %v, %v", info.Mode(), err)
+	}
+	if _, err := os.Stat(w.root.Edited()); err == nil {
+		t.Error("a copy was kept of a text that nobody edited")
 	}
 }
 

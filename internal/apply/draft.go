@@ -258,7 +258,9 @@ func (e *Engine) look(f *file) (err error) {
 	f.change = api.FileChange{
 		Name: f.name, Path: f.model.Path, Mode: formatMode(f.want.Mode), Action: e.disk.action(f.disk, f.want),
 	}
-	f.change.Edited = f.differs() && f.record.edited(f.disk)
+	if f.differs() {
+		f.change.Edited, f.change.ModeEdited = f.record.edited(f.disk)
+	}
 	return nil
 }
 
@@ -290,6 +292,9 @@ func (d *draft) planFiles() {
 		f.change.Hidden = d.secrets.in(f.groups) || f.record.Secret
 		if f.differs() && !f.change.Hidden {
 			f.change.Diff = unified(f)
+		}
+		if f.change.ModeEdited {
+			warn(&d.plan.Warnings, "the mode of %s was changed by hand to %s since it was last written; it becomes %s", f.model.Path, formatMode(f.disk.Mode), f.change.Mode)
 		}
 		if f.change.Edited {
 			warn(&d.plan.Warnings, "%s was edited by hand since it was last written; a copy of it goes to %s", f.model.Path, paths.Host.Edited())

@@ -117,10 +117,14 @@ type fileRecord struct {
 	Stale  []string `json:"stale,omitempty"`  // services that have not been restarted since, sorted
 }
 
-// edited tells whether a file on disk is no longer what was last written. One
-// that is gone is not: /etc does not outlive a reboot.
-func (r fileRecord) edited(is content) bool {
-	return r.Digest != "" && is.Exists && (is.digest() != r.Digest || formatMode(is.Mode) != r.Mode)
+// edited tells whether a file on disk is no longer what was last written: its
+// text, or else its mode. One that is gone is not: /etc does not outlive a reboot.
+func (r fileRecord) edited(is content) (text, mode bool) {
+	if r.Digest == "" || !is.Exists {
+		return false, false
+	}
+	text = is.digest() != r.Digest
+	return text, !text && formatMode(is.Mode) != r.Mode
 }
 
 func (r fileRecord) equal(other fileRecord) bool {

@@ -144,6 +144,7 @@ func (e *Engine) reconcile(r *running, f *file) {
 	if f.change.Edited && !f.disk.Exists {
 		f.change.Edited = false
 	}
+	f.change.ModeEdited = f.change.ModeEdited && !f.change.Edited
 }
 
 // resumeTry starts a try's clock again. One that started in what is now the
