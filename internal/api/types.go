@@ -198,16 +198,24 @@ type Event struct {
 	Task   *int   `json:"task,omitempty"` // index of the task that moved
 }
 
+// Member is one of the settings of a group; <NAME> stands for any name.
+type Member struct {
+	Name    string `json:"name"`
+	Summary string `json:"summary,omitempty"` // the first sentence of its description
+}
+
 // Explanation is all that is known of one key.
 type Explanation struct {
 	Key         string            `json:"key"`
 	Type        string            `json:"type"` // the scalar type's name, or object, map, array of T
 	Description string            `json:"description,omitempty"`
-	Rule        string            `json:"rule,omitempty"` // what is accepted, in words
+	Rule        string            `json:"rule,omitempty"`   // what is accepted, in words
+	Values      []json.RawMessage `json:"values,omitempty"` // all that are accepted, where they are few
 	Examples    []json.RawMessage `json:"examples,omitempty"`
 	Default     json.RawMessage   `json:"default,omitempty"`
 	Secret      bool              `json:"secret,omitempty"`
 	Children    []string          `json:"children,omitempty"` // members of an object
+	Members     []Member          `json:"members,omitempty"`  // the same, and what they are
 	Services    []string          `json:"affected-services,omitempty"`
 	Files       []string          `json:"files,omitempty"`
 	Generator   json.RawMessage   `json:"setting-generator,omitempty"`

@@ -60,6 +60,7 @@ func printExplanation(w io.Writer, e *api.Explanation) {
 		}
 	}
 	add("accepts", e.Rule)
+	add("values", rawTexts(e.Values))
 	add("examples", rawTexts(e.Examples))
 	addLeaves(&rows, "  value", e.Value)
 	if e.Origin != nil {
@@ -75,7 +76,20 @@ func printExplanation(w io.Writer, e *api.Explanation) {
 	add("services", strings.Join(e.Services, ", "))
 	add("files", strings.Join(e.Files, ", "))
 	add("generator", optionalText(e.Generator))
-	add("members", strings.Join(e.Children, ", "))
+	cli.Table(w, rows)
+	printMembers(w, e.Members)
+}
+
+// printMembers lists the settings of a group, a line each.
+func printMembers(w io.Writer, members []api.Member) {
+	if len(members) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nmembers")
+	var rows [][]string
+	for _, m := range members {
+		rows = append(rows, []string{"  " + m.Name, m.Summary})
+	}
 	cli.Table(w, rows)
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ func (m *Model) Explain(k key.Key) (*api.Explanation, error) {
 	services := m.servicesBelow(k)
 	out := &api.Explanation{
 		Key: string(k), Type: n.typeText(), Description: n.description, Rule: n.ruleWords(),
-		Examples: n.exampleTexts(), Default: m.defaultOf(k), Secret: m.Secret(k), Children: n.childNames(),
+		Values: n.valueTexts(), Examples: n.exampleTexts(), Members: n.memberSummaries(), Default: m.defaultOf(k), Secret: m.Secret(k), Children: n.childNames(),
 		Services: services, Files: m.filesOf(services),
 	}
 	if generator, ok := m.metadata[MetadataSettingGenerator][k]; ok {
@@ -50,14 +51,56 @@ func (n *node) ruleWords() string {
 	return ""
 }
 
-func (n *node) exampleTexts() []json.RawMessage {
+func (n *node) exampleTexts() []json.RawMessage { return marshalAll(n.examples) }
+
+// valueTexts are the values that an enumeration or a boolean accepts, but for
+// spellings that are stored as another one of them.
+func (n *node) valueTexts() []json.RawMessage {
+	if n.kinds == kindBoolean {
+		return marshalAll([]any{true, false})
+	}
+	for part := n.schema; part != nil; part = part.Ref {
+		if part.Enum == nil {
+			continue
+		}
+		return marshalAll(slices.DeleteFunc(slices.Clone(part.Enum.Values), func(v any) bool {
+			text, ok := v.(string)
+			return ok && n.spellings[text] != nil
+		}))
+	}
+	return nil
+}
+
+func marshalAll(values []any) []json.RawMessage {
 	var out []json.RawMessage
-	for _, example := range n.examples {
-		if text, err := api.Marshal(example); err == nil {
+	for _, v := range values {
+		if text, err := api.Marshal(v); err == nil {
 			out = append(out, text)
 		}
 	}
 	return out
+}
+
+// memberSummaries are the members that n can have, with their descriptions' first sentences.
+func (n *node) memberSummaries() []api.Member {
+	var members []api.Member
+	for _, m := range n.members {
+		members = append(members, api.Member{Name: m.name, Summary: firstSentence(m.node.description)})
+	}
+	if n.isMap() && !n.free {
+		members = append(members, api.Member{Name: anyName, Summary: firstSentence(n.values.description)})
+	}
+	return members
+}
+
+var sentenceEnd = regexp.MustCompile(`[.!?]\s+[A-Z]`)
+
+func firstSentence(text string) string {
+	text = strings.TrimSpace(text)
+	if at := sentenceEnd.FindStringIndex(text); at != nil {
+		text = text[:at[0]+1]
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // childNames are the members that n can have; <NAME> stands for any.

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +17,7 @@ func TestExplain(t *testing.T) {
 	for _, want := range []api.Explanation{
 		{
 			Key: "settings.kernel.lockdown", Type: "Lockdown", Rule: "none, integrity or confidentiality.",
+			Values:   []json.RawMessage{raw(`"none"`), raw(`"integrity"`), raw(`"confidentiality"`)},
 			Examples: []json.RawMessage{raw(`"integrity"`)}, Default: raw(`"integrity"`),
 			Services: []string{"lockdown"}, Files: []string{"/etc/corndog.toml"},
 		},
@@ -50,10 +52,19 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: description %q, %v", want.Key, got.Description, err)
 			continue
 		}
-		got.Description = ""
+		if names := memberNames(got.Members); !slices.Equal(names, want.Children) {
+			t.Errorf("%s: members %q", want.Key, names)
+		}
+		got.Description, got.Members = "", nil
 		if diff := cmp.Diff(got, &want); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", want.Key, diff)
 		}
+	}
+	if e, err := m.Explain("settings.ntp"); err != nil || e.Members[1].Summary != "Options of chrony that are given to every server." {
+		t.Errorf("members: %+v, %v", e.Members, err)
+	}
+	if e, err := m.Explain("settings.updates.ignore-waves"); err != nil || len(e.Values) != 2 || string(e.Values[0]) != "true" {
+		t.Errorf("values of a boolean: %+v, %v", e, err)
 	}
 	if e, err := m.Explain("settings.boot.kernel-parameters.x"); err != nil || e.Key != "settings.boot.kernel.x" {
 		t.Errorf("alias: %+v, %v", e, err)
@@ -61,4 +72,12 @@ func TestExplain(t *testing.T) {
 	if _, err := m.Explain("settings.mtod"); err == nil || hints(t, err) != "did you mean settings.motd?" {
 		t.Errorf("unknown key: %v", err)
 	}
+}
+
+func memberNames(members []api.Member) []string {
+	var names []string
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	return names
 }
