@@ -2,6 +2,7 @@ package updog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hostler-os/hostler/internal/update"
@@ -28,6 +29,9 @@ func (a *app) prepare(ctx context.Context) error {
 	return err
 }
 
+// errNone is for check-update without an update, which has been told.
+var errNone = errors.New("no update")
+
 func (a *app) checkUpdate(ctx context.Context) error {
 	c, _, err := a.open(ctx)
 	if err != nil {
@@ -45,7 +49,9 @@ func (a *app) checkUpdate(ctx context.Context) error {
 	}
 	u, ok := choice.Chosen()
 	if !ok {
-		return fixed("No update available")
+		fmt.Fprintln(a.Err, "No update available")
+		a.waiting(choice)
+		return errNone
 	}
 	return a.print(u)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
@@ -124,15 +125,28 @@ func (a *app) install(ctx context.Context, activate bool) error {
 	return a.maybeReboot(ctx)
 }
 
-// nothing tells that there is nothing to do, and of what would be but for an earlier failure.
+// nothing tells that there is nothing to do.
 func (a *app) nothing(choice manifest.Choice) error {
 	fmt.Fprintln(a.Err, "No update required")
+	a.waiting(choice)
+	return nil
+}
+
+// waiting tells of releases that would be chosen but for their wave or an earlier failure.
+func (a *app) waiting(choice manifest.Choice) {
 	for _, v := range choice.Verdicts {
-		if len(v.Reasons) == 1 && v.Reasons[0].Code == manifest.FailedBefore {
-			fmt.Fprintf(a.Err, "%s is not tried: %s\n", v.Update.Version, v.Reasons[0].Text)
+		var texts []string
+		for _, r := range v.Reasons {
+			if r.Code != manifest.FailedBefore && r.Code != manifest.WaveNotDue {
+				texts = nil
+				break
+			}
+			texts = append(texts, r.Text)
+		}
+		if len(texts) > 0 {
+			fmt.Fprintf(a.Err, "%s waits: %s\n", v.Update.Version, strings.Join(texts, "; "))
 		}
 	}
-	return nil
 }
 
 func (a *app) write(ctx context.Context, i *update.Installation) error {

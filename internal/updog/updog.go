@@ -71,6 +71,9 @@ func slotCommand(ctx context.Context, args []string, s cli.Streams) int {
 // report prints errors without the program's name: many of their texts are the
 // reference's, and scripts compare whole lines.
 func report(s cli.Streams, err error) int {
+	if errors.Is(err, errNone) {
+		return cli.ExitFailed
+	}
 	if hint := hint(err); hint != "" {
 		err = &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: hint}
 	}

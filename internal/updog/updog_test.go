@@ -131,7 +131,7 @@ It is offered nothing now.
 		t.Errorf("when it is due: %+v", got)
 	}
 	got = call(t, time.Date(2030, 1, 2, 21, 20, 41, 0, time.UTC), "check-update", "--root", dir)
-	if want := (result{1, "", "No update available\n"}); got != want {
+	if want := (result{1, "", "No update available\n1.21.0 waits: wave 2 of 3; this host, with seed 512, is due at 2030-01-02T21:20:42Z\n"}); got != want {
 		t.Errorf("a second before: %+v", got)
 	}
 	got = call(t, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), "explain", "--root", dir, "--variant", "other")
