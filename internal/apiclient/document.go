@@ -71,7 +71,7 @@ func parseTOMLOrJSON(source string, text []byte) (any, error) {
 	var table map[string]any
 	tomlErr := toml.Unmarshal(text, &table)
 	if tomlErr == nil {
-		return table, checkTOML(source, "", table)
+		return table, checkTOML(source, "", table, 1)
 	}
 	tree, jsonErr := decodeJSON(text)
 	if jsonErr == nil {
@@ -89,18 +89,25 @@ func tomlMessage(err error) string {
 	return err.Error()
 }
 
-// checkTOML refuses the values of TOML that JSON does not have.
-func checkTOML(source, at string, value any) error {
+// maxNesting is how deep the API lets documents be nested.
+const maxNesting = 128
+
+// checkTOML refuses the values of TOML that JSON does not have, and what is
+// nested too deep to be a setting. value is what lies depth tables deep.
+func checkTOML(source, at string, value any, depth int) error {
+	if depth > maxNesting {
+		return wordf(nil, "Input '%s' is nested more than %d deep, at %s…", source, maxNesting, at[:min(len(at), 60)])
+	}
 	switch v := value.(type) {
 	case map[string]any:
 		for name, below := range v {
-			if err := checkTOML(source, strings.TrimPrefix(at+"."+name, "."), below); err != nil {
+			if err := checkTOML(source, strings.TrimPrefix(at+"."+name, "."), below, depth+1); err != nil {
 				return err
 			}
 		}
 	case []any:
 		for i, below := range v {
-			if err := checkTOML(source, fmt.Sprintf("%s[%d]", at, i), below); err != nil {
+			if err := checkTOML(source, fmt.Sprintf("%s[%d]", at, i), below, depth+1); err != nil {
 				return err
 			}
 		}

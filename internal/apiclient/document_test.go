@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -104,4 +105,16 @@ func FuzzParseDocument(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// A name of very many parts is refused at once, not after minutes.
+func TestDeepTOML(t *testing.T) {
+	began := time.Now()
+	_, err := parseDocument("deep", []byte("[settings."+strings.Repeat("a.", 20000)+"b]\nx = 1\n"))
+	if err == nil || !strings.Contains(err.Error(), "Input 'deep' is nested more than 128 deep, at settings.a.a.") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }

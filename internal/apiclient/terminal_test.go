@@ -85,3 +85,29 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// What others have set, or a server says, neither moves the cursor of whoever
+// looks at it nor colours anything; where it is not looked at it stays as it is.
+func TestTerminalsAreSafe(t *testing.T) {
+	user, program := terminal(t)
+	table := func(w io.Writer) { fmt.Fprint(w, "a\tb\n+\x1b]0;title\a\x1b[31mred\r\n") }
+	for _, w := range []io.Writer{program, io.Discard} {
+		if err := cli.FormatTable.Print(w, nil, table); err != nil {
+			t.Fatal(err)
+		}
+		cli.Report(w, "", errors.New("500 \x1b[2Jgone\nmore"))
+	}
+	program.Close()
+	shown, err := io.ReadAll(user)
+	if !errors.Is(err, unix.EIO) {
+		t.Fatal(err)
+	}
+	want := "a\tb\r\n+ ]0;title  [31mred\r\n500  [2Jgone\r\nmore\r\n" // the terminal itself breaks lines with \r
+	if got := string(shown); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	var piped strings.Builder
+	if err := cli.FormatTable.Print(&piped, nil, table); err != nil || !strings.Contains(piped.String(), "\x1b]0;title") {
+		t.Errorf("piped: %q, %v", piped.String(), err)
+	}
+}

@@ -35,11 +35,40 @@ type Streams struct {
 type Program func(ctx context.Context, args []string, s Streams) int
 
 // Main runs p as this process: with the process's arguments and streams, ended by SIGINT or SIGTERM through ctx.
+// A second signal ends it at once.
 func Main(p Program) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := p(ctx, os.Args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	context.AfterFunc(ctx, stop)
+	code := p(ctx, os.Args, Streams{In: interruptible(ctx, os.Stdin), Out: os.Stdout, Err: os.Stderr})
 	stop()
 	os.Exit(code)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// interruptible makes reads of r end with ctx. The kernel may never end the one
+// that is under way then; it is left behind, with memory of its own.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	type result struct {
+		data []byte
+		err  error
+	}
+	return readerFunc(func(p []byte) (int, error) {
+		read := make(chan result, 1)
+		go func() {
+			data := make([]byte, len(p))
+			n, err := r.Read(data)
+			read <- result{data[:n], err}
+		}()
+		select {
+		case got := <-read:
+			return copy(p, got.data), got.err
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	})
 }
 
 // ExitError is an error with an exit code of its own.
@@ -61,9 +90,9 @@ func Report(w io.Writer, name string, err error) int {
 	if name != "" {
 		name += ": "
 	}
-	fmt.Fprintf(w, "%s%v\n", name, err)
+	fmt.Fprintf(w, "%s\n", shown(w, name+err.Error()))
 	if e, ok := errors.AsType[*api.Error](err); ok && e.Hint != "" && !strings.HasSuffix(err.Error(), "hint: "+e.Hint) {
-		fmt.Fprintf(w, "hint: %s\n", e.Hint)
+		fmt.Fprintf(w, "hint: %s\n", shown(w, e.Hint))
 	}
 	if e, ok := errors.AsType[*ExitError](err); ok {
 		return e.Code

@@ -45,7 +45,7 @@ func (f Format) Print(w io.Writer, v any, table func(io.Writer)) error {
 	if f == FormatTable {
 		var b bytes.Buffer
 		table(&b)
-		_, err := w.Write(b.Bytes())
+		_, err := io.WriteString(w, shown(w, b.String()))
 		return err
 	}
 	text, err := json.Marshal(v)

@@ -78,6 +78,19 @@ func Line(text string) string {
 	}, text), " ")
 }
 
+// shown is text as it may be written to w: in lines without control characters
+// if that is a terminal, else as it is.
+func shown(w io.Writer, text string) string {
+	if !IsTerminal(w) {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = Line(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 func control(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
 
 func clip(text string, width int) string {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
@@ -53,6 +54,13 @@ func ReadAccess(path string, owner uint32) (Access, error) {
 	text, err := durable.ReadFile(path, maxAccessFile)
 	if err != nil {
 		return Access{}, fmt.Errorf("read access file: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Access{}, fmt.Errorf("read access file: %w", err)
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return Access{}, fmt.Errorf("read access file: %s: everybody may write it, and so give themselves any role; chmod o-w %[1]s", path)
 	}
 	a, err := ParseAccess(text, owner, lookupGroup)
 	if err != nil {

@@ -161,3 +161,19 @@ func pipe(t *testing.T) net.Conn {
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a
 }
+
+// Whoever can write the file can make themselves an admin.
+func TestReadAccessOfEverybody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.toml")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for mode, ok := range map[os.FileMode]bool{0o644: true, 0o664: true, 0o666: false, 0o602: false} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadAccess(path, 0); (err == nil) != ok {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+}
