@@ -69,7 +69,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	if err := refuseSecond(o); err != nil {
 		return err
 	}
-	spareMemory()
+	spareTime()
 	p := &program{options: o, log: log}
 	if err := p.open(); err != nil {
 		return errors.Join(err, p.close())

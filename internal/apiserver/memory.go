@@ -1,32 +1,28 @@
 package apiserver
 
 import (
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
 )
 
-// gcPercent trades a little time for memory: the daemon's heap is small, and it idles most of its life.
-const gcPercent = 50
+// gcPercent lets the heap grow while there is something to do, such as a boot
+// that everyone waits for. What it has grown by is given back at rest.
+const gcPercent = 400
 
-// spareMemory keeps the heap small from the beginning. What was allocated and
-// dropped while packages were initialised, which for the schema compiler is
-// more than the model takes, is collected at once, so that what stays for good
-// fills those holes instead of lying scattered behind them.
-func spareMemory() {
-	debug.SetGCPercent(gcPercent)
-	runtime.GC()
-}
+func spareTime() { debug.SetGCPercent(gcPercent) }
 
-// restAfter is how long no request must have come for memory to be given back.
-const restAfter = 15 * time.Second
+// The server rests when no request has come for quiet. Once it does, it looks
+// less often whether that is still so.
+const (
+	quiet = time.Second
+	look  = 15 * time.Second
+)
 
-// startResting gives memory back to the system at first, when all is loaded,
-// and whenever the daemon comes to rest: the runtime by itself keeps what one
-// big request took for minutes. stop waits for the end.
+// startResting gives memory back to the system whenever the daemon comes to
+// rest: the runtime by itself keeps what one big request took for minutes.
+// stop waits for the end.
 func (p *program) startResting() (stop func()) {
-	p.giveBack()
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	wg.Go(func() { p.rest(done) })
@@ -37,21 +33,29 @@ func (p *program) startResting() (stop func()) {
 }
 
 func (p *program) rest(done <-chan struct{}) {
-	tick := time.NewTicker(restAfter)
-	defer tick.Stop()
-	rested, before := p.server.Requests(), p.server.Requests()
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	rested, before := false, p.server.Requests()
 	for {
 		select {
 		case <-done:
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 		now := p.server.Requests()
-		if now == before && now != rested {
+		switch {
+		case now != before:
+			rested = false
+		case !rested:
 			p.giveBack()
-			rested = now
+			rested = true
 		}
 		before = now
+		if rested {
+			timer.Reset(look)
+		} else {
+			timer.Reset(quiet)
+		}
 	}
 }
 

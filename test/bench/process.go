@@ -73,7 +73,7 @@ func memory(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	select {
-	case <-time.After(time.Duration(b.times(10, 2)) * time.Second):
+	case <-time.After(time.Duration(b.times(10, 4)) * time.Second):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
