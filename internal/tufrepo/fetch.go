@@ -132,24 +132,21 @@ type resuming struct {
 	mark     int64 // this offset
 }
 
-// open asks for the body from offset on. b.offset is where it really begins.
+// open asks for the body from offset on. b.offset is where it really begins: a
+// server that does not send the part that was asked for is asked for the whole.
 func (b *resuming) open(offset int64) error {
-	answer, err := b.request(offset)
-	if errors.Is(err, errRange) {
-		answer, err = b.request(0)
+	answer, start, err := b.request(offset)
+	if errors.Is(err, errRange) && offset > 0 {
+		answer, start, err = b.request(0)
 	}
 	if err != nil {
 		return err
-	}
-	start, err := b.begin(answer, offset)
-	if err != nil {
-		return errors.Join(err, answer.body.Close())
 	}
 	b.body, b.offset, b.validator = answer.body, start, validatorOf(answer.Header)
 	return nil
 }
 
-func (b *resuming) request(offset int64) (*response, error) {
+func (b *resuming) request(offset int64) (answer *response, start int64, err error) {
 	header := http.Header{}
 	if offset > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
@@ -157,7 +154,13 @@ func (b *resuming) request(offset int64) (*response, error) {
 			header.Set("If-Range", b.validator)
 		}
 	}
-	return b.get(b.ctx, b.at, header)
+	if answer, err = b.get(b.ctx, b.at, header); err != nil {
+		return nil, 0, err
+	}
+	if start, err = b.begin(answer, offset); err != nil {
+		return nil, 0, errors.Join(err, answer.body.Close())
+	}
+	return answer, start, nil
 }
 
 // validatorOf is what later requests say which body they have a part of. Weak
@@ -174,11 +177,14 @@ func (b *resuming) begin(answer *response, asked int64) (start int64, err error)
 	what := "fetch " + shown(b.at)
 	total := answer.ContentLength
 	if answer.StatusCode == http.StatusPartialContent {
-		if start, total, err = contentRange(answer.Header.Get("Content-Range")); err != nil {
-			return 0, malformed(what, "%v", err)
+		if asked == 0 {
+			return 0, malformed(what, "the server answered with a part that was not asked for")
 		}
-		if start != asked || asked == 0 {
-			return 0, malformed(what, "the server sent the file from byte %d, it was asked for from byte %d", start, asked)
+		if start, total, err = contentRange(answer.Header.Get("Content-Range")); err != nil {
+			return 0, &Error{Kind: errRange, What: what, Err: err}
+		}
+		if start != asked || b.validator != "" && validatorOf(answer.Header) != b.validator {
+			return 0, &Error{Kind: errRange, What: what, Text: "the server sent another part, or a part of another file"}
 		}
 	}
 	if total >= 0 && total != b.length {

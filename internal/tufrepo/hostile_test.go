@@ -184,6 +184,17 @@ func TestOversized(t *testing.T) {
 			}
 		})
 	}
+	t.Run("announced beyond reason", func(t *testing.T) {
+		repo := tufrepotest.New(t)
+		repo.Hashes = true
+		repo.Publish("targets", "snapshot")
+		repo.Roles["timestamp"]["meta"].(object)["snapshot.json"] = object{"version": 2, "length": 1 << 40}
+		repo.Publish("timestamp")
+		repo.Put("metadata/2.snapshot.json", append(repo.Get("metadata/2.snapshot.json"), make([]byte, 4<<20)...))
+		if _, err := open(t, repo, tufrepo.Options{}); !errors.Is(err, tufrepo.ErrLength) {
+			t.Errorf("%v, want a wrong length", err)
+		}
+	})
 	t.Run("more than announced", func(t *testing.T) {
 		repo := tufrepotest.New(t)
 		repo.Hashes = true

@@ -243,6 +243,57 @@ func TestDownloadCrashes(t *testing.T) {
 	}
 }
 
+// The proof above would notice a missing sync: of the file before it gets its
+// name, and of the folder after.
+func TestDownloadCrashesNoticeMissingSyncs(t *testing.T) {
+	data := image()[:3000]
+	r := withTarget(t, data, breaking(data, len(data), true), quick())
+	root := t.TempDir()
+	recorder, err := durabletest.NewRecorder(durable.OS{}, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tufrepo.WithFS(r, recorder).Download(t.Context(), "image", filepath.Join(root, "image"), tufrepo.DownloadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	recorder.Mark("downloaded")
+	whole := recorder.Log()
+	renamed := slices.IndexFunc(whole.Ops, func(o durabletest.Op) bool { return o.Kind == durabletest.Rename && o.To == "image" })
+	if renamed < 0 {
+		t.Fatal("the file never gets its name")
+	}
+	unsafe := func(log durabletest.Log) error {
+		return log.Crashes(func(c durabletest.Crash) error {
+			got, ok := c.Tree["image"]
+			if ok && !bytes.Equal(got.Data, data) || !ok && slices.Contains(c.Marks, "downloaded") {
+				return errors.New(c.String())
+			}
+			return nil
+		})
+	}
+	if err := unsafe(whole); err != nil {
+		t.Error(err)
+	}
+	noContent := whole
+	for i := renamed - 1; i >= 0; i-- {
+		if o := whole.Ops[i]; o.Kind == durabletest.Sync && o.Path == ".image.partial" {
+			noContent = noContent.Without(i)
+		}
+	}
+	if unsafe(noContent) == nil {
+		t.Error("without syncs of the content nothing is noticed")
+	}
+	noNames := whole
+	for i := len(whole.Ops) - 1; i > renamed; i-- {
+		if whole.Ops[i].Kind == durabletest.SyncDir {
+			noNames = noNames.Without(i)
+		}
+	}
+	if unsafe(noNames) == nil {
+		t.Error("without syncs of the folder nothing is noticed")
+	}
+}
+
 // A disk that fails at any operation leaves the old file or the new one.
 func TestDownloadOntoAFailingDisk(t *testing.T) {
 	data := image()[:3000]

@@ -252,10 +252,11 @@ func announcement(m *metadata.MetaFiles) announced {
 	return a
 }
 
-// limit is how much is to be read.
+// limit is how much is to be read. An announcement may raise the usual limit, but
+// not to what a thief of one key could fill a host's memory with.
 func (a announced) limit(most int64) int64 {
 	if a.length >= 0 {
-		return a.length
+		return min(a.length, 4*most)
 	}
 	return most
 }

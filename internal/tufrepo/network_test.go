@@ -125,6 +125,39 @@ func TestRangesAreIgnoredButOnce(t *testing.T) {
 	}
 }
 
+// A server that answers a range of another body, or with another range, is asked for the whole.
+func TestRangesThatDoNotFit(t *testing.T) {
+	data := image()
+	for name, lie := range map[string]func(h http.Header){
+		"another body":  func(h http.Header) { h.Set("ETag", `"two"`) },
+		"another part":  func(h http.Header) { h.Set("Content-Range", fmt.Sprintf("bytes 7-%d/%d", len(data)-1, len(data))) },
+		"no range":      func(h http.Header) { h.Del("Content-Range") },
+		"range of text": func(h http.Header) { h.Set("Content-Range", "bytes all") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int32
+			handle := func(w http.ResponseWriter, req *http.Request) {
+				switch requests.Add(1) {
+				case 1:
+					breaking(data, 1000, true)(w, req)
+				case 2:
+					w.Header().Set("ETag", `"one"`)
+					w.Header().Set("Content-Range", fmt.Sprintf("bytes 1000-%d/%d", len(data)-1, len(data)))
+					lie(w.Header())
+					w.WriteHeader(http.StatusPartialContent)
+					_, _ = w.Write(make([]byte, len(data)-1000))
+				default:
+					breaking(data, len(data), true)(w, req)
+				}
+			}
+			if got, err := read(t.Context(), withTarget(t, data, handle, quick())); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
 // Servers that lie about what they send.
 func TestLyingServers(t *testing.T) {
 	data := image()
@@ -150,6 +183,7 @@ func TestLyingServers(t *testing.T) {
 	}
 	partial := func(contentRange string, body []byte) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", `"one"`)
 			w.Header().Set("Content-Range", contentRange)
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(body)

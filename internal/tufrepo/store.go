@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 
 	"github.com/hostler-os/hostler/internal/durable"
@@ -25,12 +26,13 @@ const history = "root_history"
 func rootName(version int64) string { return fmt.Sprintf("%d.root.json", version) }
 
 // load reads a file of the store; nil if there is none.
-func (s store) load(name string, limit int64) ([]byte, error) {
+func (s store) load(name string, most int64) ([]byte, error) {
 	if s.dir == "" {
 		return nil, nil
 	}
-	data, err := durable.ReadFile(filepath.Join(s.dir, name), limit)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := durable.ReadFile(filepath.Join(s.dir, name), announced{length: math.MaxInt64}.limit(most))
+	// What is too large was not written by us.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrTooLarge) {
 		return nil, nil
 	}
 	if err != nil {
