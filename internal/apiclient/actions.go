@@ -174,7 +174,7 @@ func newStorageInit(a *app) *cobra.Command {
 	var disks []string
 	c := &cobra.Command{Use: "init [-t FILESYSTEM] [--disks DISK…]", Short: "format the disks", Args: cobra.ArbitraryArgs}
 	c.Flags().StringVarP(&filesystem, "filesystem", "t", "", "`FILESYSTEM`: ext4 or xfs (default xfs)")
-	c.Flags().StringArrayVar(&disks, "disks", nil, "the disks, all words up to the next option (default all)")
+	c.Flags().StringArrayVar(&disks, "disks", nil, "the `DISK…`, all words up to the next option (default all)")
 	c.RunE = runE(func(ctx context.Context, args []string) error {
 		body := map[string]any{"filesystem": nil, "disks": nil}
 		if filesystem != "" {
@@ -199,7 +199,7 @@ func newStorageInit(a *app) *cobra.Command {
 func newStorageBind(a *app) *cobra.Command {
 	var dirs []string
 	c := &cobra.Command{Use: "bind --dirs DIR…", Short: "put folders of the host on the disks", Args: cobra.ArbitraryArgs}
-	c.Flags().StringArrayVar(&dirs, "dirs", nil, "the folders, all words up to the next option")
+	c.Flags().StringArrayVar(&dirs, "dirs", nil, "the folders `DIR…`, all words up to the next option")
 	c.RunE = runE(func(ctx context.Context, args []string) error {
 		words, err := listed(dirs, args)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 const rootHelp = `apiclient reads and changes the settings of this host through its API.
@@ -52,7 +53,6 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(flagError)
-	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(a.Out, c) })
 	root.SetHelpCommandGroupID(groupOther)
 	root.AddGroup(
 		&cobra.Group{ID: groupSettings, Title: "Settings:"},
@@ -75,7 +75,7 @@ func addGlobals(a *app, root *cobra.Command) {
 	f.StringVar(&a.root, "root", "", "use the socket below this folder, such as a sandbox: `DIR`/run/api.sock")
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log level debug; raw also prints the status line")
-	f.BoolP("help", "h", false, "show help")
+	clihelp.Use(root)
 	root.Flags().Bool("version", false, "print the version")
 	root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(cli.Levels(), cobra.ShellCompDirectiveNoFileComp))
 	root.MarkPersistentFlagDirname("root")

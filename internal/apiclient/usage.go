@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 // usageError is a command line that makes no sense: exit code 2, with the usage.
@@ -36,29 +37,12 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 
 func shortUsage(cmd *cobra.Command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Usage: %s\n", strings.ReplaceAll(useLine(cmd), "\n", "\n       "))
-	if names := commandNames(cmd); len(names) > 0 {
+	fmt.Fprintf(&b, "Usage: %s\n", strings.ReplaceAll(clihelp.UseLine(cmd), "\n", "\n       "))
+	if names := clihelp.Names(cmd); len(names) > 0 {
 		fmt.Fprintf(&b, "Commands: %s\n", strings.Join(names, " "))
 	}
 	fmt.Fprintf(&b, "Run '%s --help' for more.\n", cmd.CommandPath())
 	return b.String()
-}
-
-func useLine(cmd *cobra.Command) string {
-	if !cmd.HasParent() {
-		return cmd.Use
-	}
-	return cmd.Parent().CommandPath() + " " + cmd.Use
-}
-
-func commandNames(cmd *cobra.Command) []string {
-	var names []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
-	return names
 }
 
 // flagError puts pflag's errors into the reference's words.

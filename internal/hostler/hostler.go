@@ -58,8 +58,8 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		}
 	}
 	if len(args) == 1 {
-		help(s.Err)
-		return cli.ExitUsage
+		help(s.Out)
+		return cli.ExitOK
 	}
 	return dispatch(ctx, args[1:], s)
 }
@@ -97,12 +97,18 @@ Usage:
   PROGRAM [ARGUMENT…]            through a link of that name to this file
 
 Programs:`)
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range programs {
 		names := strings.TrimSuffix(p.name+", "+p.alias, ", ")
 		fmt.Fprintf(table, "  %s\t%s\n", names, p.summary)
 	}
-	fmt.Fprintln(table, "  version\tprint the version")
 	table.Flush()
-	fmt.Fprintln(w, "\nEach of them knows --help. Exit codes: 0 ok, 1 failed, 2 usage.")
+	fmt.Fprint(w, `
+Options:
+  -h, --help      show help
+      --version   print the version
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage; programs tell of further ones.
+Run 'hostler PROGRAM --help' for more about a program.
+`)
 }

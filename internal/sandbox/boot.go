@@ -58,7 +58,7 @@ func newBoot(assets fs.FS) *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&file, "user-data", "", "boot for the first time, with this `FILE`; - for standard input")
-	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "variant of a sandbox that is laid out anew")
+	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "`VARIANT` of a sandbox that is laid out anew")
 	command.Flags().VarP(&format, "output", "o", "how to print the report: table, json or yaml")
 	return command
 }

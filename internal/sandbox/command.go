@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
@@ -46,13 +47,14 @@ func Run(assets fs.FS) cli.Program {
 		command.SetIn(s.In)
 		command.SetOut(s.Out)
 		command.SetErr(s.Err)
+		clihelp.Use(command)
 		return cli.Report(s.Err, "hostler sandbox", command.ExecuteContext(ctx))
 	}
 }
 
 func newCommand(assets fs.FS) *cobra.Command {
 	command := &cobra.Command{
-		Use: "sandbox", Short: "try settings in a folder", Long: about,
+		Use: "sandbox COMMAND", Short: "try settings in a folder", Long: about,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "hostler sandbox"},
 		Args:        cobra.ArbitraryArgs, RunE: unknown,
 		SilenceErrors: true, SilenceUsage: true,
@@ -82,7 +84,7 @@ func newNew(assets fs.FS) *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "variant of the host that it stands for")
+	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "`VARIANT` of the host that it stands for")
 	command.Flags().BoolVar(&options.Renew, "force", false, "renew an existing sandbox's models, variants and templates")
 	return command
 }
@@ -189,7 +191,7 @@ func unknown(c *cobra.Command, args []string) error {
 }
 
 func usage(c *cobra.Command, err error) error {
-	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
+	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, clihelp.UseLine(c))}
 }
 
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }

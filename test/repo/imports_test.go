@@ -70,6 +70,7 @@ var rooms = []struct {
 	{"durable/durabletest", []string{"durable"}},
 	{"api", nil}, // plain data: no technology, no rules
 	{"cli", []string{"api"}},
+	{"cli/clihelp", nil},
 	{"cli/clidoc", nil},
 	{"osrelease", []string{"durable", "paths"}},
 
@@ -95,15 +96,15 @@ var rooms = []struct {
 	{"apply", []string{"api", "datastore", "durable", "key", "model", "paths", "service", "template"}},
 	{"api/server", []string{"api", "apply", "datastore", "durable", "key", "model", "osrelease"}},
 
-	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "key", "paths"}},
+	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
 	{"apiserver", []string{
 		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "userdata",
 	}},
-	{"schnauzer", []string{"api", "api/client", "cli", "osrelease", "paths", "template", "template/hostfacts"}},
+	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},
 	{"sundog", []string{
 		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
 	}},
-	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "model", "paths", "service", "slot", "sundog"}}, // it boots
+	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog"}}, // it boots
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"update", []string{"durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
