@@ -3,6 +3,7 @@ package tufrepo_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -504,3 +506,44 @@ func TestWrongDownloadLeavesTheOldFile(t *testing.T) {
 		t.Errorf("left behind (-want +got):\n%s", diff)
 	}
 }
+
+// A target of any size takes a few buffers.
+func TestTargetsAreNotHeldInMemory(t *testing.T) {
+	const size = 64 << 20
+	sum := sha256.New()
+	if _, err := io.CopyN(sum, zeros{}, size); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	repo := tufrepotest.New(t)
+	repo.Roles["targets"]["targets"] = object{"image": object{"length": size, "hashes": object{"sha256": fmt.Sprintf("%x", sum.Sum(nil))}}}
+	repo.Publish("targets", "snapshot", "timestamp")
+	repo.WriteTo(dir)
+	file := filepath.Join(dir, "targets", fmt.Sprintf("%x.image", sum.Sum(nil)))
+	if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600), os.Truncate(file, size)); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	over, err := tufrepo.Remote(server.URL+"/metadata", server.URL+"/targets", quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := tufrepo.Open(t.Context(), over, tufrepo.Options{TrustedRoot: repo.Root()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := r.Download(t.Context(), "image", filepath.Join(t.TempDir(), "image"), tufrepo.DownloadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+		t.Errorf("%d KiB were allocated for a target of %d KiB", grown>>10, size>>10)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -129,7 +129,7 @@ func TestDelegationGraphs(t *testing.T) {
 			c.repo.Publish("snapshot", "timestamp")
 			c.download(1, "missingpath")
 			want := []string{"2.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json"}
-			for _, role := range strings.Fields(test.want) {
+			for role := range strings.FieldsSeq(test.want) {
 				want = append(want, "1."+role+".json")
 			}
 			c.asked(want...)
