@@ -161,7 +161,7 @@ func hashFile(ctx context.Context, path string, c *check) error {
 
 // readerUntil ends with the context.
 type readerUntil struct {
-	ctx context.Context //nolint:containedctx // an io.Reader's Read takes none
+	ctx context.Context // an io.Reader's Read takes none
 	io.Reader
 }
 

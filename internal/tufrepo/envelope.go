@@ -20,7 +20,7 @@ import (
 // envelope is a metadata file before it is believed.
 type envelope struct {
 	raw        []byte // as it came
-	body       []byte // the member "signed", as it came
+	text       []byte // the member "signed", as it came
 	signed     []byte // its canonical form, which signatures cover
 	signatures map[string][]byte
 }
@@ -45,7 +45,7 @@ func parseEnvelope(what string, raw []byte) (envelope, error) {
 	if err != nil {
 		return envelope{}, &Error{Kind: ErrMalformed, What: what, Err: err}
 	}
-	e := envelope{raw: raw, body: file.Signed, signed: signed, signatures: map[string][]byte{}}
+	e := envelope{raw: raw, text: file.Signed, signed: signed, signatures: map[string][]byte{}}
 	for _, s := range file.Signatures {
 		if _, twice := e.signatures[s.KeyID]; twice {
 			return envelope{}, malformed(what, "key %s signed twice", printable(s.KeyID))
@@ -56,6 +56,9 @@ func parseEnvelope(what string, raw []byte) (envelope, error) {
 	}
 	return e, nil
 }
+
+// forget drops what is needed only until signatures are checked.
+func (e *envelope) forget() { e.text, e.signed, e.signatures = nil, nil, nil }
 
 // digests are what metadata says of a file: algorithm to digest.
 type digests map[string][]byte

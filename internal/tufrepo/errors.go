@@ -29,7 +29,8 @@ var (
 	// ErrNetwork is returned when a source cannot be reached or breaks off;
 	// trying later may help.
 	ErrNetwork = errors.New("network failure")
-	// ErrMalformed is returned for bytes that are not metadata.
+	// ErrMalformed is returned for bytes that are not metadata, and for answers
+	// of a server that make no sense.
 	ErrMalformed = errors.New("malformed metadata")
 	// ErrName is returned for a target name that could lead out of its folder.
 	ErrName = errors.New("unsafe name")

@@ -119,7 +119,7 @@ func quotePath(name string) string {
 
 // resuming is a target's body over as many requests as it takes.
 type resuming struct {
-	ctx context.Context //nolint:containedctx // an io.Reader's Read takes none
+	ctx context.Context // an io.Reader's Read takes none
 	remote
 	at        *url.URL
 	length    int64

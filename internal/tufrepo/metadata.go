@@ -57,7 +57,7 @@ func parse[T metadata.Roles](role, kind string, raw []byte) (signed[T], error) {
 	}
 	s := signed[T]{envelope: e, role: role}
 	var h header
-	if err := decode(e.body, &h, &s.body); err != nil {
+	if err := decode(e.text, &h, &s.body); err != nil {
 		return s, &Error{Kind: ErrMalformed, What: what, Err: err}
 	}
 	if err := h.check(kind); err != nil {
@@ -178,6 +178,8 @@ func checkTargets(t *metadata.TargetsType) error {
 		if target.Length < 0 {
 			return fmt.Errorf("target %s has length %d", printable(name), target.Length)
 		}
+		// Nobody here reads them; of tens of thousands of targets they are most of the memory.
+		target.UnrecognizedFields = nil
 	}
 	if t.Delegations == nil {
 		return nil

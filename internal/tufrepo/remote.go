@@ -308,7 +308,7 @@ const leastPerIdle = 1 << 10
 // watched is a body under a watchdog, which cancels its request.
 type watched struct {
 	from   io.ReadCloser
-	ctx    context.Context //nolint:containedctx // that of the one request whose body this is
+	ctx    context.Context // that of the one request whose body this is
 	at     *url.URL
 	idle   time.Duration
 	timer  *time.Timer

@@ -115,5 +115,8 @@ func quiet(err error) error {
 }
 
 func tooLong(what string, limit int64) error {
-	return &Error{Kind: ErrLength, What: what, Text: fmt.Sprintf("more than %d bytes", limit), Hint: "an attacker may try to fill this host; tell the publisher"}
+	return &Error{
+		Kind: ErrLength, What: what, Text: fmt.Sprintf("more than %d bytes", limit),
+		Hint: "somebody may be trying to fill this host; tell the publisher",
+	}
 }

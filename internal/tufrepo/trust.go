@@ -82,7 +82,9 @@ func parseFor[T metadata.Roles](t *trust, role string, raw []byte) (signed[T], e
 	if err != nil {
 		return s, err
 	}
-	return s, rootKeys(&t.root.body, role).verify(metadataOf(role), s.envelope)
+	err = rootKeys(&t.root.body, role).verify(metadataOf(role), s.envelope)
+	s.forget()
+	return s, err
 }
 
 // newTimestamp takes a timestamp that a source sent. It answers false if it is
@@ -190,6 +192,7 @@ func (t *trust) anyTargets(role string, keys keyring, raw []byte) (signed[metada
 	if err := keys.verify(what, s.envelope); err != nil {
 		return none, err
 	}
+	s.forget()
 	if err := a.checkVersion(role, s.version); err != nil {
 		return none, err
 	}
