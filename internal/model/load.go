@@ -214,7 +214,7 @@ func (l *loader) readSchemas() {
 	for _, group := range l.groups {
 		n, err := c.group(group)
 		if err != nil {
-			l.fail(path.Join("models", group, "schema.json"), err)
+			l.schemaProblem(path.Join("models", group, "schema.json"), err)
 			continue
 		}
 		if _, err := key.FromSegments(root, group); err != nil {
@@ -225,8 +225,15 @@ func (l *loader) readSchemas() {
 	l.model.root.settle()
 }
 
-// schemaProblem says where a schema file cannot be read.
+// schemaProblem says where a schema file is wrong. A fault that all groups
+// share, since it is in the named types, is told once.
 func (l *loader) schemaProblem(file string, err error) {
+	if fault, ok := errors.AsType[*schemaFault](err); ok {
+		if !slices.Contains(l.problems, fault.Problem) {
+			l.problem(fault.Problem)
+		}
+		return
+	}
 	if place, ok := errors.AsType[*placedError](err); ok {
 		l.problem(Problem{File: file, Line: place.line, Message: place.message})
 		return

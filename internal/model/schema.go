@@ -29,6 +29,7 @@ const maxSchemaFile = 1 << 20
 type compiler struct {
 	share   fs.FS
 	schemas *jsonschema.Compiler
+	texts   map[string][]byte // of the files, by name
 	nodes   map[*jsonschema.Schema]*node
 	open    map[*jsonschema.Schema]bool // being built, to notice schemas that contain themselves
 }
@@ -47,7 +48,7 @@ func newCompiler(share fs.FS) (*compiler, error) {
 	c.RegisterVocabulary(vocabulary)
 	registerFormats(c)
 	return &compiler{
-		share: share, schemas: c,
+		share: share, schemas: c, texts: map[string][]byte{},
 		nodes: map[*jsonschema.Schema]*node{}, open: map[*jsonschema.Schema]bool{},
 	}, nil
 }
@@ -69,6 +70,7 @@ func (c *compiler) add(name string) ([]byte, error) {
 	if err != nil {
 		return nil, atPlace(text, err)
 	}
+	c.texts[name] = text
 	if err := c.schemas.AddResource(schemaRoot+name, doc); err != nil {
 		return nil, err
 	}
@@ -80,7 +82,7 @@ func (c *compiler) group(name string) (*node, error) {
 	file := path.Join("models", name, "schema.json")
 	compiled, err := c.schemas.Compile(schemaRoot + file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s", file, schemaError(err))
+		return nil, c.fault(file, err)
 	}
 	n, err := c.node(compiled)
 	if err != nil {

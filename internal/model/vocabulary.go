@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -147,11 +146,7 @@ func checkKeywords(obj map[string]any) error {
 		if slices.Contains(known, name) {
 			continue
 		}
-		text := fmt.Sprintf("unknown keyword %q", name)
-		if near := nearest(name, known); near != "" {
-			text += "; " + didYouMean(strconv.Quote(near))
-		}
-		return errors.New(text)
+		return &wordFault{name, fmt.Sprintf("unknown keyword %q", name), didYouMean(nearest(name, known))}
 	}
 	return nil
 }
@@ -162,7 +157,7 @@ func checkFormatName(obj map[string]any) error {
 	if !strings.HasPrefix(name, "hostler-") || name == commandFormat || formats[name] != nil {
 		return nil
 	}
-	return fmt.Errorf("unknown format %q", name)
+	return &wordFault{name, fmt.Sprintf("unknown format %q", name), didYouMean(nearest(name, slices.Sorted(maps.Keys(formats))))}
 }
 
 func texts(v any) []string {
