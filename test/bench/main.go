@@ -35,6 +35,7 @@ var budgets = []budget{
 	{"render", render},
 	{"validate", validate},
 	{"boot", boot},
+	{"slot", slot},
 }
 
 // bench is what all measurements share.

@@ -15,6 +15,7 @@ const (
 	blockSize = 1 << 20  // what is decompressed, compared and read back at a time
 	partSize  = 64 << 10 // what is written at least: a block's parts that differ
 	blocks    = 6        // in memory at a time
+	foreign   = 16       // blocks in a row without a part in common, that tell another image
 	flushSize = 16 << 20 // what the disk is told to begin to write
 )
 
@@ -88,6 +89,7 @@ type writer struct {
 	done     int64
 	changed  int64
 	flushed  int64
+	foreign  int // blocks in a row that had no part in common with the image
 }
 
 // filled is a block of the image and how far the source had been read for it.
@@ -155,17 +157,14 @@ func (w *writer) put(block []byte) error {
 		return nil
 	}
 	w.sums = append(w.sums, maphash.Bytes(w.seed, block))
-	old := w.old[:len(block)]
-	if _, err := w.p.ReadAt(old, w.done); err != nil {
-		// A sector that cannot be read may be mended by writing it.
-		old = nil
-	}
+	old, same := w.before(block), 0
 	for start := 0; start < len(block); {
 		end := start
 		for end < len(block) && differ(block, old, end) {
 			end = min(end+partSize, len(block))
 		}
 		if end == start {
+			same++
 			start = min(start+partSize, len(block))
 			continue
 		}
@@ -175,12 +174,41 @@ func (w *writer) put(block []byte) error {
 		w.changed += int64(end - start)
 		start = end
 	}
+	w.foreign++
+	if same > 0 {
+		w.foreign = 0
+	}
 	w.done += int64(len(block))
 	if w.done-w.flushed >= flushSize {
 		w.p.Flush(w.flushed, w.done-w.flushed)
 		w.flushed = w.done
 	}
 	return nil
+}
+
+// before is what is in the place of a block; nil counts as different. Reading
+// it is in vain where another image lies: after some blocks without any part in
+// common, a block's first part decides whether the rest is read.
+func (w *writer) before(block []byte) []byte {
+	old := w.old[:len(block)]
+	probe := old
+	if w.foreign >= foreign {
+		probe = old[:min(partSize, len(old))]
+	}
+	if _, err := w.p.ReadAt(probe, w.done); err != nil {
+		// A sector that cannot be read may be mended by writing it.
+		return nil
+	}
+	if len(probe) == len(old) {
+		return old
+	}
+	if differ(block, old, 0) {
+		return nil
+	}
+	if _, err := w.p.ReadAt(old[len(probe):], w.done+int64(len(probe))); err != nil {
+		return nil
+	}
+	return old
 }
 
 // differ compares the part that begins at start.
