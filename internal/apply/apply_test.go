@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -430,5 +431,37 @@ func TestTryExpiresDespiteAnObstacle(t *testing.T) {
 	}
 	if w.setting("a") != "a0" || w.file("/etc/shared") != "a=a0 b=b0" {
 		t.Errorf("a %s, shared %s", w.setting("a"), w.file("/etc/shared"))
+	}
+}
+
+// A template that is a pipe, in which nobody writes, does not hold everybody up.
+func TestTemplateIsAPipe(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, templates); err != nil {
+		t.Fatal(err)
+	}
+	w := open(t, t.TempDir(), withTemplates(os.DirFS(folder)))
+	if err := os.Remove(filepath.Join(folder, "one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(folder, "one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Submit(t.Context(), set("a=a1")); code(err) != api.CodeRenderFailed || !strings.Contains(err.Error(), "is not a regular file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// No configuration file takes the place of the datastore, whatever links say.
+func TestOwnFolderIsSafe(t *testing.T) {
+	w := open(t, t.TempDir())
+	if err := os.MkdirAll(w.root.Join("/etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/var/lib/hostler/datastore.db", w.root.Join("/etc/one")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Submit(t.Context(), set("a=a1")); code(err) != api.CodeApplyFailed || !strings.Contains(err.Error(), "own folder") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -249,6 +249,9 @@ func (e *Engine) look(f *file) (err error) {
 	if f.target, err = e.disk.resolve(f.model.Path); err != nil {
 		return err
 	}
+	if root := e.cfg.Root; strings.HasPrefix(root.Join(f.target)+"/", root.State()+"/") {
+		return fmt.Errorf("%s lies in the suite's own folder", f.target)
+	}
 	if f.disk, err = e.disk.read(f.target); err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func (t *templates) load(templatePath string) (*template.Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
+	if !info.Mode().IsRegular() { // reading a pipe might never end
+		return nil, fmt.Errorf("read template: %s is not a regular file", clean)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p, ok := t.known[name]; ok && p.modified.Equal(info.ModTime()) && p.size == info.Size() {

@@ -357,6 +357,9 @@ func readFile(share fs.FS, name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: it is not a regular file", name)
+	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s: it has %d bytes; at most %d are read", name, info.Size(), limit)
 	}

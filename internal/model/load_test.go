@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"runtime"
 	"strings"
@@ -116,6 +117,9 @@ func TestLoadProblems(t *testing.T) {
 		"reference":  {map[string]string{"models/colour/schema.json": `{"$ref":"../types.json#/$defs/Colour"}`}, `models/colour/schema.json:1: /$ref: there is no type Colour in models/types.json`},
 		"remote":     {map[string]string{"models/colour/schema.json": `{"$ref":"https://example.com/schema.json"}`}, `models/colour/schema.json:1: /$ref: a schema may refer to itself and to ../types.json only, not to https://example.com/schema.json (named types are written {"$ref": "../types.json#/$defs/NAME"})`},
 		"recursion":  {map[string]string{"models/colour/schema.json": `{"type":"object","additionalProperties":{"$ref":"#"}}`}, `models/colour/schema.json: models/colour/schema.json#/additionalProperties contains itself; settings have a finite depth`},
+		"circle":     {map[string]string{"models/colour/schema.json": `{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`}, `models/colour/schema.json: models/colour/schema.json#/$defs/b contains itself`},
+		"allOf":      {map[string]string{"models/colour/schema.json": `{"allOf":[{"$ref":"#"}]}`}, `models/colour/schema.json: models/colour/schema.json#/allOf/0 contains itself`},
+		"bomb":       {map[string]string{"models/colour/schema.json": bomb(30)}, `models/colour/schema.json: models/colour/schema.json#/$defs/`},
 		"format":     {map[string]string{"models/colour/schema.json": `{"type":"string","format":"hostler-ulr"}`}, `models/colour/schema.json:1: /format: unknown format "hostler-ulr" (did you mean hostler-url?)`},
 		"misspelt":   {map[string]string{"models/colour/schema.json": `{"type":"object","properties":{"name":{"type":"string","x-sceret":true}}}`}, `models/colour/schema.json:1: /properties/name/x-sceret: unknown keyword "x-sceret" (did you mean x-secret?)`},
 		"keyword":    {map[string]string{"models/colour/schema.json": `{"type":"string","x-secret":"yes"}`}, `models/colour/schema.json:1: /x-secret: it is of type string, expected boolean`},
@@ -323,4 +327,13 @@ func TestMemory(t *testing.T) {
 		t.Errorf("a model keeps %d bytes", kept)
 	}
 	runtime.KeepAlive(m)
+}
+
+// bomb is a schema of a few lines that asks for 2 to the power of n checks.
+func bomb(n int) string {
+	var defs strings.Builder
+	for i := range n {
+		fmt.Fprintf(&defs, `"a%d":{"allOf":[{"$ref":"#/$defs/a%d"},{"$ref":"#/$defs/a%d"}]},`, i, i+1, i+1)
+	}
+	return fmt.Sprintf(`{"$ref":"#/$defs/a0","$defs":{%s"a%d":{"type":"string"}}}`, defs.String(), n)
 }

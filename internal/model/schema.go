@@ -31,7 +31,8 @@ type compiler struct {
 	schemas *jsonschema.Compiler
 	texts   map[string][]byte // of the files, by name
 	nodes   map[*jsonschema.Schema]*node
-	open    map[*jsonschema.Schema]bool // being built, to notice schemas that contain themselves
+	weights map[*jsonschema.Schema]int
+	open    map[*jsonschema.Schema]bool // being weighed, to notice schemas that contain themselves
 }
 
 func newCompiler(share fs.FS) (*compiler, error) {
@@ -49,7 +50,7 @@ func newCompiler(share fs.FS) (*compiler, error) {
 	registerFormats(c)
 	return &compiler{
 		share: share, schemas: c, texts: map[string][]byte{},
-		nodes: map[*jsonschema.Schema]*node{}, open: map[*jsonschema.Schema]bool{},
+		nodes: map[*jsonschema.Schema]*node{}, weights: map[*jsonschema.Schema]int{}, open: map[*jsonschema.Schema]bool{},
 	}, nil
 }
 
@@ -83,6 +84,9 @@ func (c *compiler) group(name string) (*node, error) {
 	compiled, err := c.schemas.Compile(schemaRoot + file)
 	if err != nil {
 		return nil, c.fault(file, err)
+	}
+	if _, err := c.weight(compiled); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	n, err := c.node(compiled)
 	if err != nil {
@@ -166,17 +170,11 @@ var kindNames = map[string]kinds{
 // free is a place where a schema allows anything.
 func free() *node { return &node{kinds: kindAny, bare: true, free: true} }
 
-// node builds the place for a compiled schema.
+// node builds the place for a compiled schema that was weighed, and so does not contain itself.
 func (c *compiler) node(s *jsonschema.Schema) (*node, error) {
 	if n, ok := c.nodes[s]; ok {
 		return n, nil
 	}
-	if c.open[s] {
-		return nil, fmt.Errorf("%s contains itself; settings have a finite depth", location(s))
-	}
-	c.open[s] = true
-	defer delete(c.open, s)
-
 	n := &node{schema: s, bare: true}
 	for part := s; part != nil; part = part.Ref {
 		if err := c.merge(n, part); err != nil {
