@@ -218,7 +218,7 @@ func TestBadMetadataServers(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(test.handle)
 			t.Cleanup(server.Close)
-			s, err := tufrepo.Remote(server.URL, server.URL, quick())
+			s, err := tufrepo.Remote(server.URL, server.URL, impatient())
 			if err != nil {
 				t.Fatal(err)
 			}

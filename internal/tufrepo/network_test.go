@@ -26,9 +26,17 @@ import (
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
 )
 
-// quick are options with which failures take milliseconds.
+// quick are options with which failures take milliseconds. Silence is borne for
+// long, so that a busy machine is not taken for a silent server.
 func quick() tufrepo.RemoteOptions {
-	return tufrepo.RemoteOptions{Backoff: time.Millisecond, Idle: 200 * time.Millisecond, Tries: 3}
+	return tufrepo.RemoteOptions{Backoff: time.Millisecond, Idle: time.Minute, Tries: 3}
+}
+
+// impatient are options for servers that are silent on purpose.
+func impatient() tufrepo.RemoteOptions {
+	o := quick()
+	o.Idle = 100 * time.Millisecond
+	return o
 }
 
 // image is a target that takes several reads.
@@ -214,7 +222,11 @@ func TestLyingServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := read(t.Context(), withTarget(t, data, test.handle, quick()))
+			o := quick()
+			if test.kind == tufrepo.ErrNetwork {
+				o = impatient()
+			}
+			got, err := read(t.Context(), withTarget(t, data, test.handle, o))
 			if !errors.Is(err, test.kind) {
 				t.Errorf("%d bytes, %v; want %v", len(got), err, test.kind)
 			}
@@ -317,7 +329,7 @@ func TestQueryAndProxy(t *testing.T) {
 	}))
 	t.Cleanup(proxy.Close)
 	o := quick()
-	o.Proxy = &tufrepo.Proxy{URL: proxy.URL, No: []string{"direct.example"}}
+	o.Proxy = &tufrepo.Proxy{URL: proxy.URL}
 	o.Query = func() url.Values { return url.Values{"version": {"1.2.0"}, "migrations": {"a,b"}} }
 	source, err := tufrepo.Remote("http://repo.example/metadata?x=y", "http://repo.example/targets", o)
 	if err != nil {
@@ -329,16 +341,6 @@ func TestQueryAndProxy(t *testing.T) {
 	want := "http://repo.example/metadata/timestamp.json?migrations=a%2Cb&version=1.2.0&x=y"
 	if len(asked) != 4 || asked[1] != want {
 		t.Errorf("asked for %q, want %s second of 4", asked, want)
-	}
-	direct, err := tufrepo.Remote("http://direct.example/metadata", "http://direct.example/targets", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked = nil
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := tufrepo.Open(ctx, direct, tufrepo.Options{TrustedRoot: repo.Root()}); err == nil || len(asked) > 0 {
-		t.Errorf("%v, asked the proxy for %q; it was not to be asked", err, asked)
 	}
 }
 
