@@ -4,7 +4,7 @@
 //
 // The suite sets the clock with libfaketime, which reaches only programs that
 // are linked against the C library. This one is not. It therefore asks a
-// program that is: see clock.go.
+// program that is: see cli.Clock.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 )
@@ -133,7 +134,7 @@ func open(ctx context.Context, o options) (*tufrepo.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := clock(ctx)
+	now, err := cli.Clock(ctx)
 	if err != nil {
 		return nil, err
 	}
