@@ -135,7 +135,7 @@ func (a *app) planAs(ctx context.Context, r api.ChangeRequest, f cli.Format, sho
 // warn tells what to look out for, aside from the result.
 func (a *app) warn(p *api.Plan) {
 	for _, text := range p.Warnings {
-		fmt.Fprintf(a.Err, "warning: %s\n", text)
+		fmt.Fprintf(a.Err, "warning: %s\n", cli.OneLine(text))
 	}
 }
 
