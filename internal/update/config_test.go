@@ -21,7 +21,8 @@ func TestParseConfig(t *testing.T) {
 	got, err := ParseConfig([]byte(wholeConfig))
 	want := Config{
 		"https://example.com/2020-07-07/", "https://example.com/targets/", 1234, "latest", true,
-		"http://proxy:3128", []string{"localhost", ".internal"},
+		"http://proxy:3128",
+		[]string{"localhost", ".internal"},
 	}
 	if diff := cmp.Diff(got, want); err != nil || diff != "" {
 		t.Errorf("%v (-got +want):\n%s", err, diff)

@@ -241,7 +241,7 @@ func TestWriteIsCancelled(t *testing.T) {
 
 // Whatever the size of an image, the budget of all of updog is 64 MiB.
 func TestMemoryIsBounded(t *testing.T) {
-	const size = 1 << 30
+	const size = 256 << 20
 	path := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -262,7 +262,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	var most uint64
 	r, err := Write(t.Context(), p, io.MultiReader(frames...), func(now Progress) {
-		if now.Done>>20%128 == 0 {
+		if now.Done>>20%32 == 0 {
 			var m runtime.MemStats
 			runtime.GC() // of other tests' garbage
 			runtime.ReadMemStats(&m)
