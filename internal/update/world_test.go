@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,9 +185,9 @@ func (w *world) check() {
 
 // words are priority, tries and success of A and B.
 func (w *world) words() string {
-	text := ""
+	var text strings.Builder
 	for _, word := range w.sets().State.Sets {
-		text += fmt.Sprintf("%d/%d/%v ", word.Priority(), word.Tries(), word.Successful())
+		text.WriteString(fmt.Sprintf("%d/%d/%v ", word.Priority(), word.Tries(), word.Successful()))
 	}
-	return text
+	return text.String()
 }

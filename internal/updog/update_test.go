@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -196,9 +197,7 @@ func TestKill(t *testing.T) {
 		}
 		body := httptest.NewRecorder()
 		files.ServeHTTP(body, r)
-		for name, values := range body.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), body.Header())
 		_, _ = w.Write(body.Body.Bytes()[:body.Body.Len()/2])
 		_ = http.NewResponseController(w).Flush()
 		time.Sleep(5 * time.Millisecond)

@@ -91,12 +91,12 @@ var namedAttributes = map[string]int{"RequiredPartition": 0, "NoBlockIOProtocol"
 func parseAttributes(t *testing.T, text string) uint64 {
 	t.Helper()
 	var word uint64
-	for _, field := range strings.Fields(text) {
+	for field := range strings.FieldsSeq(text) {
 		if bit, ok := namedAttributes[field]; ok {
 			word |= 1 << bit
 			continue
 		}
-		for _, number := range strings.Split(strings.TrimPrefix(field, "GUID:"), ",") {
+		for number := range strings.SplitSeq(strings.TrimPrefix(field, "GUID:"), ",") {
 			bit, err := strconv.Atoi(number)
 			if err != nil {
 				t.Fatalf("attributes %q: %v", text, err)

@@ -160,9 +160,10 @@ func script(attributes map[int]uint64) string {
 		slot.BIOSPartition, slot.BootPartition, slot.RootPartition, slot.HashPartition,
 		slot.BootPartition, slot.RootPartition, slot.HashPartition, slot.PrivatePartition,
 	}
-	text := "label: gpt\n"
+	var text strings.Builder
+	text.WriteString("label: gpt\n")
 	for i, kind := range kinds {
-		text += fmt.Sprintf("size=64K, type=%s, attrs=\"%s\"\n", kind.Type(), formatAttributes(attributes[i+1]))
+		text.WriteString(fmt.Sprintf("size=64K, type=%s, attrs=\"%s\"\n", kind.Type(), formatAttributes(attributes[i+1])))
 	}
-	return text
+	return text.String()
 }

@@ -88,14 +88,15 @@ func TestEveryReleaseIsExplained(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, v := range c.Verdicts {
-			line := v.Update.Variant + " " + v.Update.Arch + " " + v.Update.Version.String()
+			var line strings.Builder
+			line.WriteString(v.Update.Variant + " " + v.Update.Arch + " " + v.Update.Version.String())
 			if v.Chosen {
-				line += " chosen"
+				line.WriteString(" chosen")
 			}
 			for _, r := range v.Reasons {
-				line += "; " + string(r.Code) + ": " + r.Text
+				line.WriteString("; " + string(r.Code) + ": " + r.Text)
 			}
-			lines = append(lines, line)
+			lines = append(lines, line.String())
 		}
 		return lines
 	}
