@@ -25,10 +25,11 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) (apply.Request,
 		return apply.Request{}, err
 	}
 	id := connOf(r).identity
-	if in.Layer != "" && in.Layer != api.LayerUser && id.Role < api.RoleAdmin {
-		return apply.Request{}, adminOnly(id)
+	out, err := s.translate(in, id.Caller)
+	if err != nil {
+		return apply.Request{}, err
 	}
-	return s.translate(in, id.Caller)
+	return out, mayWrite(out.Edits.Layer, id)
 }
 
 func (s *Server) translate(in api.ChangeRequest, caller api.Caller) (out apply.Request, err error) {

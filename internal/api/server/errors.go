@@ -191,10 +191,14 @@ func tooWeak(rt *route, id api.Identity) error {
 	}
 }
 
-func adminOnly(id api.Identity) error {
+// mayWrite refuses the layers of the boot to those who may only change settings.
+func mayWrite(layer api.Layer, id api.Identity) error {
+	if layer == api.LayerUser || id.Role >= api.RoleAdmin {
+		return nil
+	}
 	return &api.Error{
 		Code:    api.CodeForbidden,
-		Message: fmt.Sprintf("choosing a layer needs role admin; uid %d has role %s", id.UID, id.Role),
+		Message: fmt.Sprintf("writing the layer %s needs role admin; uid %d has role %s", layer, id.UID, id.Role),
 	}
 }
 

@@ -76,7 +76,7 @@ func routes() []route {
 		{"GET", "/keys", api.RoleRead, ours, nil, (*Server).getKeys},
 		{"GET", "/origins", api.RoleRead, ours, []string{"prefix", "layer"}, (*Server).getOrigins},
 		{"GET", "/history", api.RoleRead, ours, []string{"key", "before", "limit"}, (*Server).getHistory},
-		{"POST", "/plan", api.RoleRead, ours, nil, (*Server).plan},
+		{"POST", "/plan", api.RoleWrite, ours, nil, (*Server).plan},
 		{"POST", "/changes", api.RoleWrite, ours, []string{"wait"}, (*Server).submit},
 		{"GET", "/changes", api.RoleRead, ours, []string{"before", "limit"}, (*Server).listChanges},
 		{"GET", "/changes/{id}", api.RoleRead, ours, []string{"wait"}, (*Server).getChange},

@@ -339,10 +339,14 @@ func TestLayerNeedsAdmin(t *testing.T) {
 	w := newWorld(t)
 	w.as(Peer{Caller: api.Caller{UID: 9, GID: 2}}, nil)
 	w.do("PATCH", "/settings?tx=a", `{"motd": "x"}`)
-	for target, body := range map[string]string{
-		"/tx/commit?tx=a&layer=user": "",
-		"/changes":                   `{"layer": "generated", "pairs": ["motd=x"]}`,
+	w.do("PATCH", "/settings?tx=bottlerocket-launch", `{"motd": "x"}`)
+	for _, request := range [][2]string{
+		{"/tx/commit?tx=a&layer=generated", ""},
+		{"/tx/commit?tx=bottlerocket-launch", ""},
+		{"/changes", `{"layer": "generated", "pairs": ["motd=x"]}`},
+		{"/changes", `{"transaction": "bottlerocket-launch"}`},
 	} {
+		target, body := request[0], request[1]
 		if got := w.do("POST", target, body); got.Status != http.StatusForbidden {
 			t.Errorf("POST %s: %d %s", target, got.Status, got.Body)
 		}

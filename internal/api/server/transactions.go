@@ -143,11 +143,11 @@ func (s *Server) commitAndApply(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) commitPending(w http.ResponseWriter, r *http.Request, only bool) error {
 	q, id := parseQuery(r.URL.RawQuery), connOf(r).identity
 	name := q.transaction()
-	if _, given := q["layer"]; given && id.Role < api.RoleAdmin {
-		return adminOnly(id)
-	}
 	layer, err := q.layer(name)
 	if err != nil {
+		return err
+	}
+	if err := mayWrite(layer, id); err != nil {
 		return err
 	}
 	if len(s.Store.Pending(name)) == 0 {
