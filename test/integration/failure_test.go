@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,10 +105,29 @@ func TestStopDuringChange(t *testing.T) {
 	h.wantUnit("apiserver.service", "Result", "success")
 }
 
+// However often it dies as it starts, apiserver is tried again, and who waits at
+// its socket is answered in the end.
+func TestComesBackAfterCrashLoop(t *testing.T) {
+	h := newHost(t, "ExecStartPre=/usr/bin/test ! -e /run/broken")
+	h.Write("/run/broken", "")
+	h.Must("kill", "-KILL", h.Unit("apiserver.service", "MainPID"))
+	waiting := h.Start("apiclient", "get", "motd")
+	h.Eventually("more restarts than systemd allows by itself", func() bool {
+		n, err := strconv.Atoi(h.Unit("apiserver.service", "NRestarts"))
+		return err == nil && n > 10
+	})
+	h.Must("rm", "/run/broken")
+	if r := <-waiting; r.Code != 0 {
+		t.Errorf("the waiting client: %v", r)
+	}
+}
+
 // Killed again and again while settings change, apiserver loses none that it
 // had confirmed, and settings and files agree in the end.
 func TestKilledOften(t *testing.T) {
 	h := newHost(t, "RestartSec=1ms")
+	h.Write("/etc/systemd/system/apiserver.socket.d/test.conf", "[Socket]\nTriggerLimitIntervalSec=0\n")
+	h.Must("systemctl", "daemon-reload")
 	confirmed := ""
 	for round := range 25 {
 		value := "round-" + string(rune('a'+round))
