@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 )
 
 // What is fetched over HTTP is judged before the API is asked anything, so no
@@ -29,7 +31,7 @@ func TestApplyOverHTTP(t *testing.T) {
 		}
 	}))
 	defer web.Close()
-	socket := startServer(t)
+	socket := sandboxtest.Start(t, sandboxtest.New(t, "aws-dev")).Client.Socket
 	tests := []struct {
 		path string
 		code int

@@ -1,22 +1,17 @@
 package apiclient_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	assets "github.com/hostler-os/hostler"
-	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
-	"github.com/hostler-os/hostler/internal/sandbox"
+	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 )
 
 // vector is one of test/vectors/cli.json: a run of the reference's apiclient.
@@ -69,7 +64,7 @@ func TestVectors(t *testing.T) {
 	if err := json.Unmarshal(text, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	socket := startServer(t)
+	socket := sandboxtest.Start(t, sandboxtest.New(t, "aws-dev")).Client.Socket
 	counts, excused := map[string]int{}, map[string]int{}
 	for i, v := range vectors {
 		counts[v.Compare]++
@@ -122,33 +117,4 @@ func firstWords(line string) string {
 		}
 	}
 	return line
-}
-
-// startServer runs the real server on a fresh sandbox, in this process, until the test ends.
-func startServer(t *testing.T) (socket string) {
-	t.Helper()
-	root, err := sandbox.New(assets.Assets, filepath.Join(t.TempDir(), "root"), sandbox.Options{Variant: "aws-dev", Version: "1.20.0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var log strings.Builder
-	exited := make(chan int, 1)
-	go func() {
-		exited <- apiserver.Run(ctx, []string{"apiserver", "--root", string(root)}, cli.Streams{Out: &log, Err: &log})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if code := <-exited; code != cli.ExitOK {
-			t.Errorf("apiserver exited with %d:\n%s", code, log.String())
-		}
-	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if c, err := net.Dial("unix", root.Socket()); err == nil {
-			c.Close()
-			return root.Socket()
-		}
-	}
-	t.Fatal("apiserver does not serve")
-	return ""
 }

@@ -17,7 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 )
 
 // process is the program as a process of its own, started as systemd starts it.
@@ -25,7 +27,7 @@ type process struct {
 	*exec.Cmd
 	t      *testing.T
 	client *http.Client
-	log    *buffer
+	log    *clitest.Buffer
 	told   chan string // what systemd was told
 }
 
@@ -41,7 +43,7 @@ func launch(t *testing.T, root paths.Root, passed *net.UnixListener, flags ...st
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, client: clientOf(root.Socket()), log: &buffer{}, told: make(chan string, 100)}
+	p := &process{t: t, client: sandboxtest.HTTP(root.Socket()), log: new(clitest.Buffer), told: make(chan string, 100)}
 	setup := "exec"
 	if passed != nil {
 		setup = "export LISTEN_PID=$$ LISTEN_FDS=1; exec" // the process id is known only from within
@@ -165,7 +167,7 @@ func TestActivation(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	defer l.Close()
-	client, answered := clientOf(root.Socket()), make(chan error, 1)
+	client, answered := sandboxtest.HTTP(root.Socket()), make(chan error, 1)
 	go func() {
 		response, err := client.Get("http://localhost/settings")
 		if err == nil {
@@ -246,13 +248,12 @@ func TestCrashInAChange(t *testing.T) {
 // TestDamagedDatastore: the server starts on what is left, and says so.
 func TestDamagedDatastore(t *testing.T) {
 	root := newRoot(t)
-	p := start(t, root)
-	p.stopped()
+	sandboxtest.Start(t, root).Stop()
 	if err := os.WriteFile(root.Datastore(), []byte("no datastore at all"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again := start(t, root)
-	response, err := again.client.Get("http://localhost/health")
+	again := sandboxtest.Start(t, root)
+	response, err := again.HTTP.Get("http://localhost/health")
 	if err != nil {
 		t.Fatal(err)
 	}

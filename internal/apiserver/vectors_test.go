@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 )
 
 // scenario is one of test/vectors/http.json: requests to the running
@@ -43,7 +45,7 @@ func TestVectors(t *testing.T) {
 	if err := json.Unmarshal(text, &scenarios); err != nil {
 		t.Fatal(err)
 	}
-	server := start(t, newRoot(t))
+	server := sandboxtest.Start(t, newRoot(t))
 	counts := make(map[string]int)
 	for _, sc := range scenarios {
 		t.Run(sc.Name, func(t *testing.T) {
@@ -56,7 +58,7 @@ func TestVectors(t *testing.T) {
 	t.Logf("%d scenarios agree: %v", len(scenarios), counts)
 }
 
-func (s *step) replay(t *testing.T, server *running) {
+func (s *step) replay(t *testing.T, server *sandboxtest.Server) {
 	t.Helper()
 	got := s.send(t, server)
 	want := *s
@@ -79,7 +81,7 @@ func (s *step) replay(t *testing.T, server *running) {
 	}
 }
 
-func (s *step) send(t *testing.T, server *running) step {
+func (s *step) send(t *testing.T, server *sandboxtest.Server) step {
 	t.Helper()
 	body := strings.ReplaceAll(s.Body, "@", strings.Repeat("x", max(s.Repeat, 1)))
 	if s.Repeat == 0 {
@@ -92,7 +94,7 @@ func (s *step) send(t *testing.T, server *running) step {
 	for name, value := range s.Headers {
 		request.Header.Set(name, value)
 	}
-	response, err := server.client.Do(request)
+	response, err := server.HTTP.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,14 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/client"
-	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/sundog"
@@ -34,7 +31,6 @@ The exit code is sundog's: 0 the host is configured, 1 it is not.`
 const (
 	userDataFile = "/var/lib/bottlerocket/user-data.toml"
 	maxUserData  = 1 << 20
-	serveTime    = 20 * time.Second // for apiserver to answer
 )
 
 func newBoot(assets fs.FS) *cobra.Command {
@@ -100,7 +96,7 @@ func giveUserData(root paths.Root, file string, in io.Reader) error {
 // boot runs sundog, under a server of its own if none answers, and prints the report.
 func boot(ctx context.Context, root paths.Root, w io.Writer, format cli.Format) error {
 	c := &client.Client{Socket: root.Socket()}
-	stop, err := serve(ctx, root, c)
+	stop, err := serveOnce(ctx, root, c)
 	if err != nil {
 		return err
 	}
@@ -120,34 +116,15 @@ func boot(ctx context.Context, root paths.Root, w io.Writer, format cli.Format) 
 	return nil
 }
 
-// serve runs apiserver in this process until stop, unless one answers already.
-func serve(ctx context.Context, root paths.Root, c *client.Client) (stop func(), err error) {
+// serveOnce runs apiserver in this process until stop, unless one answers already.
+func serveOnce(ctx context.Context, root paths.Root, c *client.Client) (stop func(), err error) {
 	if _, err := c.Health(ctx); err == nil {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	var log bytes.Buffer
-	done := make(chan int, 1)
-	go func() {
-		done <- apiserver.Run(ctx, []string{"apiserver", "--root", string(root), "--log-level", "warn"}, cli.Streams{Out: &log, Err: &log})
-	}()
-	stop = sync.OnceFunc(func() { cancel(); <-done })
-	deadline := time.After(serveTime)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case code := <-done:
-			cancel()
-			done <- code
-			return nil, fmt.Errorf("start apiserver: %s", bytes.TrimSpace(log.Bytes()))
-		case <-deadline:
-			stop()
-			return nil, fmt.Errorf("start apiserver: no answer within %v", serveTime)
-		case <-tick.C:
-			if _, err := c.Health(ctx); err == nil {
-				return stop, nil
-			}
-		}
+	server, err := Serve(ctx, root, &log, "--log-level", "warn")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(log.Bytes()))
 	}
+	return func() { _ = server.Stop() }, nil // what the boot did is told whatever its end
 }

@@ -1,23 +1,18 @@
 package sundog_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	assets "github.com/hostler-os/hostler"
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/client"
-	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/paths"
-	"github.com/hostler-os/hostler/internal/sandbox"
+	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 	"github.com/hostler-os/hostler/internal/sundog"
 )
 
@@ -33,62 +28,15 @@ type world struct {
 
 func newWorld(t testing.TB, variant string) *world {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sundog-") // a test's own folder may be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := sandbox.New(assets.Assets, filepath.Join(dir, "r"), sandbox.Options{Variant: variant, Version: "1.2.3"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{TB: t, root: root, client: &client.Client{Socket: root.Socket()}, stop: func() {}}
-	t.Cleanup(func() { w.stop(); os.RemoveAll(dir) })
-	return w
+	root := sandboxtest.New(t, variant)
+	return &world{TB: t, root: root, client: &client.Client{Socket: root.Socket()}, stop: func() {}}
 }
 
 // serve starts apiserver, again if it was running.
 func (w *world) serve() {
 	w.Helper()
 	w.stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	var log lockedBuffer
-	done := make(chan int, 1)
-	go func() {
-		done <- apiserver.Run(ctx, []string{"apiserver", "--root", string(w.root), "--restart-timeout", "2s"}, cli.Streams{Out: &log, Err: &log})
-	}()
-	w.stop = sync.OnceFunc(func() {
-		cancel()
-		if code := <-done; code != 0 {
-			w.Errorf("apiserver ended with %d:\n%s", code, log.String())
-		}
-	})
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		if _, err := w.client.Health(context.Background()); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.Fatalf("apiserver does not serve:\n%s", log.String())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	w.stop = sandboxtest.Start(w, w.root, "--restart-timeout", "2s").Stop
 }
 
 func (w *world) write(path, text string) {
@@ -122,7 +70,7 @@ func (w *world) read(path string) string {
 // run runs a program and expects an exit code; it returns both outputs.
 func (w *world) run(program cli.Program, code int, args ...string) string {
 	w.Helper()
-	var out lockedBuffer
+	var out clitest.Buffer
 	got := program(w.Context(), append(args, "--root", string(w.root)), cli.Streams{In: strings.NewReader(""), Out: &out, Err: &out})
 	if got != code {
 		w.Fatalf("%s: exit code %d, want %d:\n%s", strings.Join(args, " "), got, code, out.String())

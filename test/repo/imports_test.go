@@ -71,6 +71,7 @@ var rooms = []struct {
 	{"api", nil}, // plain data: no technology, no rules
 	{"cli", []string{"api"}},
 	{"cli/clihelp", nil},
+	{"cli/clitest", nil},
 	{"cli/clidoc", nil},
 	{"osrelease", []string{"durable", "paths"}},
 
@@ -105,6 +106,7 @@ var rooms = []struct {
 		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
 	}},
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog"}}, // it boots
+	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"update", []string{"durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +22,7 @@ import (
 	assets "github.com/hostler-os/hostler"
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/apply"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
@@ -37,28 +37,11 @@ type world struct {
 	root   paths.Root
 	socket string
 	client *http.Client
-	log    *lockedBuffer
+	log    *clitest.Buffer
 
 	mu   sync.Mutex
 	peer Peer
 	dead error
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.String()
 }
 
 var release = osrelease.Release{PrettyName: "Test", VariantID: "aws-dev", VersionID: "1.2.3", BuildID: "x", Arch: "x86_64"}
@@ -66,7 +49,7 @@ var release = osrelease.Release{PrettyName: "Test", VariantID: "aws-dev", Versio
 // newWorld starts a server that takes everybody for root unless told otherwise; adjust may change its configuration.
 func newWorld(t testing.TB, adjust ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, root: paths.Root(t.TempDir()), log: &lockedBuffer{}}
+	w := &world{t: t, root: paths.Root(t.TempDir()), log: new(clitest.Buffer)}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	templates, err := fs.Sub(assets.Assets, "templates")
 	if err != nil {
@@ -390,7 +373,7 @@ func TestSecretsAreMaskedForReaders(t *testing.T) {
 			t.Errorf("GET %s as reader: %d %s", target, got.Status, got.Body)
 		}
 	}
-	if strings.Contains(w.log.text(), secret) {
+	if strings.Contains(w.log.String(), secret) {
 		t.Error("the log has the secret")
 	}
 }
@@ -402,7 +385,7 @@ func TestPanicIsOneRequestsError(t *testing.T) {
 			t.Errorf("got %d %q", got.Status, got.Body)
 		}
 	}
-	if log := w.log.text(); !strings.Contains(log, "boom") || !strings.Contains(log, "stack=") {
+	if log := w.log.String(); !strings.Contains(log, "boom") || !strings.Contains(log, "stack=") {
 		t.Errorf("the log does not tell: %s", log)
 	}
 }
