@@ -8,55 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
-	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
-// explanation is what explain tells; its JSON is for machines and does not change its members.
-type explanation struct {
-	Variant     string    `json:"variant"`
-	Arch        string    `json:"arch"`
-	Version     string    `json:"version"` // the running one
-	Seed        uint32    `json:"seed"`
-	Lock        string    `json:"version_lock"`
-	IgnoreWaves bool      `json:"ignore_waves"`
-	Now         time.Time `json:"now"`
-	Chosen      *string   `json:"chosen"` // version; null: no release is offered
-	Releases    []release `json:"releases"`
-	Others      int       `json:"for_other_hosts"` // releases that are not listed
-}
-
-// release is one release of an explanation.
-type release struct {
-	Variant    string            `json:"variant"`
-	Arch       string            `json:"arch"`
-	Version    string            `json:"version"`
-	MaxVersion string            `json:"max_version"`
-	Chosen     bool              `json:"chosen"`
-	Reasons    []manifest.Reason `json:"reasons"` // why it is not chosen
-	Wave       *wave             `json:"wave"`    // null: it has none
-	Images     []fetched         `json:"images"`
-	Migrations []string          `json:"migrations"`
-	NoWay      string            `json:"migrations_error,omitempty"`
-}
-
-// wave is this host's.
-type wave struct {
-	Number int        `json:"number"` // from 1
-	Of     int        `json:"of"`
-	Due    *time.Time `json:"due"` // when this host is; null: always
-	Ready  bool       `json:"ready"`
-}
-
-// fetched is a target and its size in bytes, as it is fetched.
-type fetched struct {
-	Name  string `json:"name"`
-	Bytes int64  `json:"bytes"`
-}
-
 func (a *app) explain(ctx context.Context) error {
-	c, host, err := a.open(ctx)
+	c, _, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,59 +22,22 @@ func (a *app) explain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e := explanation{
-		Variant: host.Release.VariantID, Arch: host.Release.Arch, Version: host.Release.VersionID,
-		Seed: host.Config.Seed, Lock: host.Config.VersionLock, IgnoreWaves: a.ignoreWaves || host.Config.IgnoreWaves,
-		Now: host.Now().UTC().Truncate(time.Second), Releases: []release{},
+	offer, err := c.Explain(ctx, choice, a.all)
+	if err != nil {
+		return err
 	}
-	for _, v := range choice.Verdicts {
-		if foreign := v.Update.Variant != e.Variant || v.Update.Arch != e.Arch; foreign && !a.all {
-			e.Others++
-			continue
-		}
-		r, err := describe(ctx, c, v, host.Now())
-		if err != nil {
-			return err
-		}
-		if r.Chosen {
-			e.Chosen = &r.Version
-		}
-		e.Releases = append(e.Releases, r)
-	}
-	return a.tell(e)
+	offer.IgnoreWaves = offer.IgnoreWaves || a.ignoreWaves
+	return a.tell(explanation(offer))
 }
 
-func describe(ctx context.Context, c *update.Catalog, v manifest.Verdict, now time.Time) (release, error) {
-	u := v.Update
-	r := release{
-		Variant: u.Variant, Arch: u.Arch, Version: u.Version.String(), MaxVersion: u.MaxVersion.String(),
-		Chosen: v.Chosen, Reasons: v.Reasons,
-	}
-	if p := v.Place; p.Kind != manifest.NoWaves {
-		r.Wave = &wave{Number: p.Number, Of: p.Of, Ready: p.Ready(now)}
-		if !p.Due.IsZero() {
-			r.Wave.Due = &p.Due
-		}
-	}
-	for _, name := range u.Images.Names() {
-		size, err := c.Size(ctx, name)
-		if err != nil {
-			return r, err
-		}
-		r.Images = append(r.Images, fetched{name, size})
-	}
-	var err error
-	if r.Migrations, err = c.Migrations(u); err != nil {
-		r.NoWay = err.Error()
-	}
-	return r, nil
-}
+// explanation is an offer that is told to people.
+type explanation api.UpdateOffer
 
 func (a *app) tell(e explanation) error {
 	if !a.json {
 		return e.write(a.Out)
 	}
-	doc, err := json.Marshal(e)
+	doc, err := json.Marshal(api.UpdateOffer(e))
 	if err != nil {
 		return err
 	}
@@ -140,7 +61,7 @@ func (e explanation) write(w io.Writer) error {
 		fmt.Fprintf(&b, "It is offered nothing now.\n")
 	}
 	for _, r := range e.Releases {
-		r.write(&b, e)
+		writeRelease(&b, r, e)
 	}
 	if e.Others > 0 {
 		fmt.Fprintf(&b, "\nThe repository also has %d for other variants or architectures; --all shows them.\n", e.Others)
@@ -160,7 +81,7 @@ func (e explanation) follows() string {
 	return "is locked to " + e.Lock + waves
 }
 
-func (r release) write(b *strings.Builder, e explanation) {
+func writeRelease(b *strings.Builder, r api.UpdateRelease, e explanation) {
 	title := r.Version
 	if r.Variant != e.Variant || r.Arch != e.Arch {
 		title = r.Variant + " " + r.Arch + " " + r.Version
@@ -173,7 +94,7 @@ func (r release) write(b *strings.Builder, e explanation) {
 		fmt.Fprintf(b, "  not offered: %s\n", reason.Text)
 	}
 	if r.Wave != nil {
-		fmt.Fprintf(b, "  wave:        %s\n", r.Wave.text(e.Now))
+		fmt.Fprintf(b, "  wave:        %s\n", waveText(*r.Wave, e.Now))
 	}
 	var total int64
 	for _, i := range r.Images {
@@ -188,7 +109,7 @@ func (r release) write(b *strings.Builder, e explanation) {
 	}
 }
 
-func (w wave) text(now time.Time) string {
+func waveText(w api.UpdateWave, now time.Time) string {
 	place := fmt.Sprintf("%d of %d, ", w.Number, w.Of)
 	if w.Due == nil {
 		return place + "this host is always ready"

@@ -109,7 +109,7 @@ var rooms = []struct {
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
-	{"update", []string{"durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
+	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog"}},

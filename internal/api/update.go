@@ -1,0 +1,115 @@
+package api
+
+import "time"
+
+// UpdateState is how far an update of the host has come, in the words of the
+// reference's clients.
+type UpdateState string
+
+// The states of an update.
+const (
+	UpdateIdle      UpdateState = "Idle"      // nothing is offered
+	UpdateAvailable UpdateState = "Available" // a release is chosen
+	UpdateStaged    UpdateState = "Staged"    // it is in the spare slot
+	UpdateReady     UpdateState = "Ready"     // it boots next
+)
+
+// UpdateStatus is the answer of GET /updates/status. Its members, their names
+// and their order are the reference's, which operators of fleets parse.
+type UpdateStatus struct {
+	State     UpdateState      `json:"update_state"`
+	Available []string         `json:"available_updates"` // versions, the newest first
+	Chosen    *UpdateImage     `json:"chosen_update"`
+	Active    *UpdatePartition `json:"active_partition"`
+	Staging   *UpdatePartition `json:"staging_partition"`
+	Command   *UpdateCommand   `json:"most_recent_command"`
+}
+
+// UpdateImage is a release for one kind of host.
+type UpdateImage struct {
+	Arch    string `json:"arch"`
+	Version string `json:"version"`
+	Variant string `json:"variant"`
+}
+
+// UpdatePartition is a slot and what is in it.
+type UpdatePartition struct {
+	Image      *UpdateImage `json:"image"`
+	NextToBoot bool         `json:"next_to_boot"`
+}
+
+// The commands of an update.
+const (
+	UpdateRefresh    = "refresh"
+	UpdatePrepare    = "prepare"
+	UpdateActivate   = "activate"
+	UpdateDeactivate = "deactivate"
+)
+
+// How a command ended.
+const (
+	UpdateSuccess = "Success"
+	UpdateFailed  = "Failed"
+)
+
+// UpdateCommand is a command that has ended. ExitStatus and Stderr are always
+// there, and ExitStatus is never negative: clients rely on both.
+type UpdateCommand struct {
+	Type       string `json:"cmd_type"`
+	Status     string `json:"cmd_status"`
+	Timestamp  string `json:"timestamp"` // of its end, RFC 3339; see [Timestamp]
+	ExitStatus int    `json:"exit_status"`
+	Stderr     string `json:"stderr"`
+}
+
+// Timestamp is how an [UpdateCommand] tells a time: in UTC, to the nanosecond.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
+// UpdateOffer is what a repository offers a host, and why. Its members are
+// snake_case, as updog prints them.
+type UpdateOffer struct {
+	Variant     string          `json:"variant"`
+	Arch        string          `json:"arch"`
+	Version     string          `json:"version"` // the running one
+	Seed        uint32          `json:"seed"`
+	Lock        string          `json:"version_lock"`
+	IgnoreWaves bool            `json:"ignore_waves"`
+	Now         time.Time       `json:"now"`
+	Chosen      *string         `json:"chosen"`          // version; null: no release is offered
+	Releases    []UpdateRelease `json:"releases"`        // the newest first
+	Others      int             `json:"for_other_hosts"` // releases that are not listed
+}
+
+// UpdateRelease is one release of an offer.
+type UpdateRelease struct {
+	Variant    string         `json:"variant"`
+	Arch       string         `json:"arch"`
+	Version    string         `json:"version"`
+	MaxVersion string         `json:"max_version"`
+	Chosen     bool           `json:"chosen"`
+	Reasons    []UpdateReason `json:"reasons"` // why it is not chosen
+	Wave       *UpdateWave    `json:"wave"`    // null: it has none
+	Images     []UpdateTarget `json:"images"`
+	Migrations []string       `json:"migrations"`
+	NoWay      string         `json:"migrations_error,omitempty"` // why there is no chain of them
+}
+
+// UpdateReason says why a release is not offered. Codes are never renamed; see docs/updates.md.
+type UpdateReason struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+// UpdateWave is a host's place among the waves of a release.
+type UpdateWave struct {
+	Number int        `json:"number"` // from 1
+	Of     int        `json:"of"`
+	Due    *time.Time `json:"due"` // when this host is; null: always
+	Ready  bool       `json:"ready"`
+}
+
+// UpdateTarget is a file of a release and its size in bytes, as it is fetched.
+type UpdateTarget struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+}
