@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
-	stdjson "encoding/json"
 	"fmt"
 	"hash"
 	"maps"
@@ -13,15 +12,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/secure-systems-lab/go-securesystemslib/cjson"
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
 // envelope is a metadata file before it is believed.
 type envelope struct {
-	raw        []byte // as it came
-	text       []byte // the member "signed", as it came
-	signed     []byte // its canonical form, which signatures cover
+	raw        []byte   // as it came
+	text       []byte   // the member "signed", as it came
+	forms      [][]byte // what a signature of it may cover
 	signatures map[string][]byte
 }
 
@@ -41,11 +38,11 @@ func parseEnvelope(what string, raw []byte) (envelope, error) {
 	if file.Signed.Kind() != '{' {
 		return envelope{}, malformed(what, "no object \"signed\" in it")
 	}
-	signed, err := cjson.EncodeCanonical(stdjson.RawMessage(file.Signed))
+	forms, err := canonicalForms(file.Signed)
 	if err != nil {
 		return envelope{}, &Error{Kind: ErrMalformed, What: what, Err: err}
 	}
-	e := envelope{raw: raw, text: file.Signed, signed: signed, signatures: map[string][]byte{}}
+	e := envelope{raw: raw, text: file.Signed, forms: forms, signatures: map[string][]byte{}}
 	for _, s := range file.Signatures {
 		if _, twice := e.signatures[s.KeyID]; twice {
 			return envelope{}, malformed(what, "key %s signed twice", printable(s.KeyID))
@@ -58,10 +55,10 @@ func parseEnvelope(what string, raw []byte) (envelope, error) {
 }
 
 // forget drops what is needed only until signatures are checked.
-func (e *envelope) forget() { e.text, e.signed, e.signatures = nil, nil, nil }
+func (e *envelope) forget() { e.text, e.forms, e.signatures = nil, nil, nil }
 
-// digests are what metadata says of a file: algorithm to digest.
-type digests map[string][]byte
+// digests are what metadata says of a file: algorithm to hexadecimal digest.
+type digests map[string]string
 
 // known are the algorithms that are checked; others in metadata are passed over.
 // The first one present names files in consistent snapshots.
@@ -73,19 +70,11 @@ var known = []struct {
 	{"sha512", sha512.New},
 }
 
-func digestsOf(hashes metadata.Hashes) digests {
-	d := digests{}
-	for name, sum := range hashes {
-		d[name] = sum
-	}
-	return d
-}
-
 // prefix is the digest that stands before a file's name, in hexadecimal.
 func (d digests) prefix() string {
 	for _, k := range known {
 		if sum, ok := d[k.name]; ok {
-			return hex.EncodeToString(sum)
+			return sum
 		}
 	}
 	return ""
@@ -116,10 +105,10 @@ func (d digests) compare(what string, got map[string]hash.Hash) error {
 		if !ok {
 			continue
 		}
-		if sum := h.Sum(nil); !slices.Equal(sum, d[k.name]) {
+		if sum := hex.EncodeToString(h.Sum(nil)); sum != d[k.name] {
 			return &Error{
 				Kind: ErrHash, What: what,
-				Text: fmt.Sprintf("%s is %x, expected %x", k.name, sum, d[k.name]),
+				Text: fmt.Sprintf("%s is %s, expected %s", k.name, sum, d[k.name]),
 				Hint: "the file was altered or damaged on its way, or published wrongly; try again, or tell the publisher",
 			}
 		}

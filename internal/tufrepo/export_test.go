@@ -8,3 +8,8 @@ func WithFS(r *Repository, fsys durable.FS) *Repository {
 	other.store.fs = fsys
 	return &other
 }
+
+// Bin is the succinct role that a target belongs to.
+func Bin(prefix string, bits int, target string) string {
+	return succinctRoles{NamePrefix: prefix, BitLength: bits}.bin(target)
+}

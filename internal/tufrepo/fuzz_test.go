@@ -2,12 +2,15 @@ package tufrepo
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
 func seedMetadata(f *testing.F) {
@@ -30,16 +33,16 @@ func seedMetadata(f *testing.F) {
 func FuzzMetadata(f *testing.F) {
 	seedMetadata(f)
 	f.Fuzz(func(_ *testing.T, raw []byte) {
-		if root, err := parse[metadata.RootType](rootRole, rootRole, raw); err == nil {
-			for _, role := range metadata.TOP_LEVEL_ROLE_NAMES {
+		if root, err := parse[rootBody](rootRole, rootRole, raw); err == nil {
+			for _, role := range topLevel {
 				_ = rootKeys(&root.body, role).verify(role, root.envelope)
 			}
 		}
-		_, _ = parse[metadata.TimestampType](timestampRole, timestampRole, raw)
-		if s, err := parse[metadata.SnapshotType](snapshotRole, snapshotRole, raw); err == nil {
+		_, _ = parse[timestampBody](timestampRole, timestampRole, raw)
+		if s, err := parse[snapshotBody](snapshotRole, snapshotRole, raw); err == nil {
 			_ = notBefore(&s, s)
 		}
-		if targets, err := parse[metadata.TargetsType](targetsRole, targetsRole, raw); err == nil {
+		if targets, err := parse[targetsBody](targetsRole, targetsRole, raw); err == nil {
 			children, _ := matching(targets.body.Delegations, "a/b")
 			for _, c := range children {
 				_ = c.keys.verify(c.role, targets.envelope)
@@ -60,11 +63,29 @@ func FuzzEnvelope(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseEnvelope("fuzz", append([]byte(`{"signatures":[],"signed":`), append(bytes.Clone(e.text), '}')...))
-		if err != nil || !bytes.Equal(again.signed, e.signed) {
-			t.Errorf("%q: %v", again.signed, err)
+		for _, form := range e.forms {
+			again, err := canonicalForms(escapeControls(form))
+			if err != nil || !bytes.Equal(again[0], form) {
+				t.Errorf("%q of %q: %v", again, form, err)
+			}
+		}
+		if other, err := cjson.EncodeCanonical(json.RawMessage(e.text)); err == nil && !bytes.Equal(other, e.forms[0]) {
+			t.Errorf("%q, but another library writes %q", e.forms[0], other)
 		}
 	})
+}
+
+// escapeControls makes JSON of a canonical form, which has control characters as they are.
+func escapeControls(form []byte) []byte {
+	var text []byte
+	for _, c := range form {
+		if c < ' ' {
+			text = fmt.Appendf(text, `\u%04x`, c)
+		} else {
+			text = append(text, c)
+		}
+	}
+	return text
 }
 
 // A key is refused or can be asked, whatever it is made of.
@@ -73,8 +94,9 @@ func FuzzKey(f *testing.F) {
 	f.Add("ecdsa", "ecdsa-sha2-nistp256", "04cbc5")
 	f.Add("ed25519", "ed25519", "00")
 	f.Fuzz(func(_ *testing.T, kind, scheme, public string) {
-		key := &metadata.Key{Type: kind, Scheme: scheme, Value: metadata.KeyVal{PublicKey: public}}
-		if pub, err := publicKey(key); err == nil {
+		k := &key{Type: kind, Scheme: scheme}
+		k.Value.Public = public
+		if pub, err := publicKey(k); err == nil {
 			pub.verify([]byte("message"), []byte("signature"))
 		}
 	})
@@ -131,18 +153,35 @@ func FuzzBundle(f *testing.F) {
 	})
 }
 
-// The canonical form is the one that the reference's tools sign.
-func TestCanonicalForm(t *testing.T) {
-	raw := []byte(`{"signed": {"b": [1, -2, true, null], "a": "\u0041\n\"\\<&>\u2028é", "": {}}, "signatures": []}`)
-	e, err := parseEnvelope("test", raw)
-	if err != nil {
-		t.Fatal(err)
+// The canonical form is the one that the reference's tools sign, and where it
+// is not that of other tools, both are known.
+func TestCanonicalForms(t *testing.T) {
+	for value, want := range map[string][]string{
+		`{"b": [1, -2, true, null], "a": "\u0041\n\"\\<&>\u2028é", "": {}}`: {"{\"\":{},\"a\":\"A\n\\\"\\\\<&>\u2028é\",\"b\":[1,-2,true,null]}"},
+		`[ ]`:                       {`[]`},
+		`{"b":{"d":1,"c":2},"a":0}`: {`{"a":0,"b":{"c":2,"d":1}}`},
+		`["e\u0301", "\u212b"]`:     {"[\"e\u0301\",\"\u212b\"]", "[\"\u00e9\",\"\u00c5\"]"},
+		`{"\u212b":1, "Z":2}`:       {"{\"Z\":2,\"\u212b\":1}", "{\"Z\":2,\"\u00c5\":1}"},
+		`{"e\u0301":1, "f":2}`:      {"{\"e\u0301\":1,\"f\":2}", "{\"f\":2,\"\u00e9\":1}"},
+	} {
+		forms, err := canonicalForms([]byte(value))
+		var got []string
+		for _, form := range forms {
+			got = append(got, string(form))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v\n%s", value, err, diff)
+		}
 	}
-	want := "{\"\":{},\"a\":\"A\n\\\"\\\\<&>\u2028é\",\"b\":[1,-2,true,null]}"
-	if string(e.signed) != want {
-		t.Errorf("%q, want %q", e.signed, want)
-	}
-	if _, err := cjson.EncodeCanonical(1.5); err == nil {
-		t.Error("the library takes fractions now: see what that means")
+}
+
+func TestNoCanonicalForm(t *testing.T) {
+	for _, value := range []string{
+		`1.5`, `1e3`, `-0`, `9223372036854775808`, `{"a":1,"a":2}`, `{"\u00e9":1,"e\u0301":2}`, `"\ud800"`, `[1`, ``,
+		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
+	} {
+		if form, err := canonicalForms([]byte(value)); err == nil {
+			t.Errorf("%s became %s", value, form)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
@@ -168,6 +169,34 @@ func TestSpellingDoesNotMatter(t *testing.T) {
 	repo.Put("metadata/timestamp.json", []byte(raw))
 	if _, err := open(t, repo, tufrepo.Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// The reference's tools sign strings in Unicode's normal form C, whatever form
+// they are published in; others sign them as they are. Nothing else verifies.
+func TestNormalForms(t *testing.T) {
+	const name = "e\u0301 and \u212b" // decomposed, and a compatibility letter
+	for form, test := range map[string]struct {
+		sign func([]byte) []byte
+		want error
+	}{
+		"as they are": {nil, nil},
+		"C":           {norm.NFC.Bytes, nil},
+		"D":           {norm.NFD.Bytes, tufrepo.ErrThreshold},
+	} {
+		t.Run(form, func(t *testing.T) {
+			repo := tufrepotest.New(t)
+			repo.Form = test.sign
+			repo.AddTarget("targets", name, []byte("content"))
+			repo.Publish("targets", "snapshot", "timestamp")
+			r, err := open(t, repo, tufrepo.Options{})
+			if !errors.Is(err, test.want) {
+				t.Fatalf("%v, want %v", err, test.want)
+			}
+			if err == nil && !slices.Equal(r.Targets(), []string{name}) {
+				t.Errorf("targets %q", r.Targets())
+			}
+		})
 	}
 }
 

@@ -12,35 +12,33 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-
-	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"slices"
 )
 
 // keyring says who may speak for a role: keys, and how many of them must sign.
 type keyring struct {
-	keys      map[string]*metadata.Key
-	ids       []string
-	threshold int
+	keys map[string]*key
+	role
 }
 
 // verify counts the different keys that signed e. A key that is listed under two
 // ids counts once; one that is missing, or of an unknown kind, not at all.
 func (k keyring) verify(what string, e envelope) error {
 	signers := map[string]bool{}
-	for _, id := range k.ids {
+	for _, id := range k.KeyIDs {
 		sig, ok := e.signatures[id]
 		if !ok || k.keys[id] == nil {
 			continue
 		}
 		pub, err := publicKey(k.keys[id])
-		if err == nil && pub.verify(e.signed, sig) {
+		if err == nil && pub.signed(e, sig) {
 			signers[pub.identity] = true
 		}
 	}
-	if len(signers) < k.threshold {
+	if len(signers) < k.Threshold {
 		return &Error{
 			Kind: ErrThreshold, What: what,
-			Text: fmt.Sprintf("signed by %d of the keys that may, %d are needed", len(signers), k.threshold),
+			Text: fmt.Sprintf("signed by %d of the keys that may, %d are needed", len(signers), k.Threshold),
 			Hint: "the repository does not match this host's root of trust, or somebody tampers with it; " +
 				"compare the metadata address with the one that the publisher names",
 		}
@@ -54,24 +52,29 @@ type verifier struct {
 	verify   func(message, signature []byte) bool
 }
 
+// signed tells whether a signature covers one of the forms of e.
+func (v verifier) signed(e envelope, sig []byte) bool {
+	return slices.ContainsFunc(e.forms, func(form []byte) bool { return v.verify(form, sig) })
+}
+
 var errKeyKind = errors.New("unknown kind of key")
 
 // publicKey reads a key of one of the types and schemes in use.
-func publicKey(k *metadata.Key) (verifier, error) {
+func publicKey(k *key) (verifier, error) {
 	switch {
 	case k.Type == "ed25519" && k.Scheme == "ed25519":
-		return ed25519Key(k.Value.PublicKey)
+		return ed25519Key(k.Value.Public)
 	case k.Type == "rsa" && k.Scheme == "rsassa-pss-sha256":
-		return rsaKey(k.Value.PublicKey, func(pub *rsa.PublicKey, digest, sig []byte) error {
+		return rsaKey(k.Value.Public, func(pub *rsa.PublicKey, digest, sig []byte) error {
 			// Our own signatures have a salt of 32 bytes; other tools use as much as fits.
 			return rsa.VerifyPSS(pub, crypto.SHA256, digest, sig, nil)
 		})
 	case k.Type == "rsa" && k.Scheme == "rsa-pkcs1v15-sha256":
-		return rsaKey(k.Value.PublicKey, func(pub *rsa.PublicKey, digest, sig []byte) error {
+		return rsaKey(k.Value.Public, func(pub *rsa.PublicKey, digest, sig []byte) error {
 			return rsa.VerifyPKCS1v15(pub, crypto.SHA256, digest, sig)
 		})
 	case (k.Type == "ecdsa" || k.Type == "ecdsa-sha2-nistp256") && k.Scheme == "ecdsa-sha2-nistp256":
-		return ecdsaKey(k.Value.PublicKey)
+		return ecdsaKey(k.Value.Public)
 	}
 	return verifier{}, fmt.Errorf("%w: type %s, scheme %s", errKeyKind, printable(k.Type), printable(k.Scheme))
 }

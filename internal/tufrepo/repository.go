@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-
 	"github.com/hostler-os/hostler/internal/durable"
 )
 
@@ -149,7 +147,7 @@ func (r *Repository) endOfChain() error {
 // replaced since, so that it is no longer signed by enough of them, it counts
 // for nothing: that is how a repository recovers from versions that a thief of
 // keys drove up. Its time may be over.
-func stored[T metadata.Roles](r *Repository, role string, limit int64) (*signed[T], error) {
+func stored[T body](r *Repository, role string, limit int64) (*signed[T], error) {
 	raw, err := r.store.load(role+".json", limit)
 	if raw == nil || err != nil {
 		return nil, err
@@ -163,7 +161,7 @@ func stored[T metadata.Roles](r *Repository, role string, limit int64) (*signed[
 }
 
 func (r *Repository) updateTimestamp(ctx context.Context) error {
-	old, err := stored[metadata.TimestampType](r, timestampRole, maxTimestamp)
+	old, err := stored[timestampBody](r, timestampRole, maxTimestamp)
 	if err != nil {
 		return err
 	}
@@ -179,7 +177,7 @@ func (r *Repository) updateTimestamp(ctx context.Context) error {
 }
 
 func (r *Repository) updateSnapshot(ctx context.Context) error {
-	old, err := stored[metadata.SnapshotType](r, snapshotRole, maxSnapshot)
+	old, err := stored[snapshotBody](r, snapshotRole, maxSnapshot)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
 // Target is what trusted metadata says of a file.
@@ -47,24 +45,11 @@ func (r *Repository) Target(ctx context.Context, name string) (Target, error) {
 	return r.search(ctx, name)
 }
 
-func targetOf(name, role string, t *metadata.TargetFiles) Target {
-	target := Target{Name: name, Length: t.Length, Hashes: map[string]string{}, Role: role}
-	for algorithm, sum := range t.Hashes {
-		target.Hashes[algorithm] = hex.EncodeToString(sum)
-	}
-	if t.Custom != nil {
-		target.Custom = *t.Custom
-	}
-	return target
+func targetOf(name, role string, t *targetInfo) Target {
+	return Target{Name: name, Length: t.Length, Hashes: t.Hashes, Custom: json.RawMessage(t.Custom), Role: role}
 }
 
-func (t Target) digests() digests {
-	d := digests{}
-	for algorithm, sum := range t.Hashes {
-		d[algorithm], _ = hex.DecodeString(sum)
-	}
-	return d
-}
+func (t Target) digests() digests { return t.Hashes }
 
 func noTarget(name string) error {
 	return &Error{
@@ -120,24 +105,19 @@ func (r *Repository) search(ctx context.Context, name string) (Target, error) {
 
 // matching lists the delegations that may speak of a target, in order, up to
 // the first terminating one; last tells that there was one.
-func matching(d *metadata.Delegations, name string) (children []delegation, last bool) {
+func matching(d *delegations, name string) (children []delegation, last bool) {
 	if d == nil {
 		return nil, false
 	}
-	if s := d.SuccinctRoles; s != nil {
-		keys := keyring{keys: d.Keys, ids: s.KeyIDs, threshold: s.Threshold}
-		for _, bin := range s.GetRolesForTarget(name) {
-			children = append(children, delegation{bin.Name, keys})
-		}
-		return children, true
+	if s := d.Succinct; s != nil {
+		return []delegation{{s.bin(name), keyring{d.Keys, s.role}}}, true
 	}
-	for _, role := range d.Roles {
-		if !entitled(role, name) {
+	for _, r := range d.Roles {
+		if !entitled(r, name) {
 			continue
 		}
-		keys := keyring{keys: d.Keys, ids: role.KeyIDs, threshold: role.Threshold}
-		children = append(children, delegation{role.Name, keys})
-		if role.Terminating {
+		children = append(children, delegation{r.Name, keyring{d.Keys, r.role}})
+		if r.Terminating {
 			return children, true
 		}
 	}
@@ -146,12 +126,12 @@ func matching(d *metadata.Delegations, name string) (children []delegation, last
 
 // entitled tells whether a delegated role may vouch for a target. A name with
 // dots in it must be covered as it is written and as it will be stored.
-func entitled(role metadata.DelegatedRole, name string) bool {
+func entitled(role delegatedRole, name string) bool {
 	resolved, err := resolve(name)
 	return err == nil && covers(role, name) && covers(role, resolved)
 }
 
-func covers(role metadata.DelegatedRole, name string) bool {
+func covers(role delegatedRole, name string) bool {
 	for _, pattern := range role.Paths {
 		if matchPath(pattern, name) {
 			return true
@@ -185,13 +165,13 @@ func matchPath(pattern, name string) bool {
 // delegatedRole reads a delegated role. What is kept of it counts only if the
 // delegator that this search goes through trusts it too: another one may have
 // vouched for it with other keys.
-func (r *Repository) delegatedRole(ctx context.Context, d delegation) (signed[metadata.TargetsType], error) {
+func (r *Repository) delegatedRole(ctx context.Context, d delegation) (signed[targetsBody], error) {
 	file := quote(d.role) + ".json"
 	kept := r.delegated[d.role]
 	if kept == nil {
 		var err error
 		if kept, err = r.store.load(file, maxTargets); err != nil {
-			return signed[metadata.TargetsType]{}, err
+			return signed[targetsBody]{}, err
 		}
 	}
 	if kept != nil {
@@ -203,17 +183,17 @@ func (r *Repository) delegatedRole(ctx context.Context, d delegation) (signed[me
 	return r.fetchDelegated(ctx, d, file)
 }
 
-func (r *Repository) fetchDelegated(ctx context.Context, d delegation, file string) (signed[metadata.TargetsType], error) {
+func (r *Repository) fetchDelegated(ctx context.Context, d delegation, file string) (signed[targetsBody], error) {
 	a := announced{length: -1}
 	meta := r.snapshot.body.Meta[d.role+".json"]
 	if meta != nil {
 		a = announcement(meta)
 	} else if _, err := r.anyTargets(d.role, d.keys, nil); err != nil {
-		return signed[metadata.TargetsType]{}, err
+		return signed[targetsBody]{}, err
 	}
 	raw, err := r.fetch(ctx, d.role, a, maxTargets)
 	if err != nil {
-		return signed[metadata.TargetsType]{}, err
+		return signed[targetsBody]{}, err
 	}
 	s, err := r.anyTargets(d.role, d.keys, raw)
 	if err != nil {

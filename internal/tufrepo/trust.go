@@ -3,8 +3,6 @@ package tufrepo
 import (
 	"fmt"
 	"time"
-
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
 // Expiry says whether metadata whose time is over is refused.
@@ -24,27 +22,26 @@ type trust struct {
 	expiry Expiry
 	now    func() time.Time
 
-	root      signed[metadata.RootType]
-	timestamp *signed[metadata.TimestampType]
-	snapshot  *signed[metadata.SnapshotType]
-	targets   *signed[metadata.TargetsType]
+	root      signed[rootBody]
+	timestamp *signed[timestampBody]
+	snapshot  *signed[snapshotBody]
+	targets   *signed[targetsBody]
 }
 
-func checkExpired[T metadata.Roles](t *trust, s signed[T]) error {
+func checkExpired[T body](t *trust, s signed[T]) error {
 	if t.expiry == IgnoreExpiry {
 		return nil
 	}
 	return s.expired(t.now())
 }
 
-func rootKeys(root *metadata.RootType, role string) keyring {
-	r := root.Roles[role]
-	return keyring{keys: root.Keys, ids: r.KeyIDs, threshold: r.Threshold}
+func rootKeys(root *rootBody, role string) keyring {
+	return keyring{root.Keys, *root.Roles[role]}
 }
 
 // firstRoot believes the root that the image brought, if it is signed by its own keys.
 func (t *trust) firstRoot(raw []byte) error {
-	root, err := parse[metadata.RootType](rootRole, rootRole, raw)
+	root, err := parse[rootBody](rootRole, rootRole, raw)
 	if err != nil {
 		return fmt.Errorf("trusted %w", err)
 	}
@@ -58,7 +55,7 @@ func (t *trust) firstRoot(raw []byte) error {
 // nextRoot goes one step along the root chain: version N+1 exactly, signed by
 // enough keys of the old root and of the new one.
 func (t *trust) nextRoot(raw []byte) error {
-	root, err := parse[metadata.RootType](rootRole, rootRole, raw)
+	root, err := parse[rootBody](rootRole, rootRole, raw)
 	if err != nil {
 		return err
 	}
@@ -77,7 +74,7 @@ func (t *trust) nextRoot(raw []byte) error {
 }
 
 // parseFor reads metadata of a role that the root speaks of, and checks its signatures.
-func parseFor[T metadata.Roles](t *trust, role string, raw []byte) (signed[T], error) {
+func parseFor[T body](t *trust, role string, raw []byte) (signed[T], error) {
 	s, err := parse[T](role, role, raw)
 	if err != nil {
 		return s, err
@@ -90,8 +87,8 @@ func parseFor[T metadata.Roles](t *trust, role string, raw []byte) (signed[T], e
 // newTimestamp takes a timestamp that a source sent. It answers false if it is
 // of the version that is trusted already, which then stays. old is what was
 // trusted before, nil if nothing.
-func (t *trust) newTimestamp(raw []byte, old *signed[metadata.TimestampType]) (bool, error) {
-	s, err := parseFor[metadata.TimestampType](t, timestampRole, raw)
+func (t *trust) newTimestamp(raw []byte, old *signed[timestampBody]) (bool, error) {
+	s, err := parseFor[timestampBody](t, timestampRole, raw)
 	if err != nil {
 		return false, err
 	}
@@ -116,12 +113,12 @@ func (t *trust) newTimestamp(raw []byte, old *signed[metadata.TimestampType]) (b
 }
 
 // newSnapshot takes a snapshot that the trusted timestamp announces.
-func (t *trust) newSnapshot(raw []byte, old *signed[metadata.SnapshotType]) error {
+func (t *trust) newSnapshot(raw []byte, old *signed[snapshotBody]) error {
 	a := announcement(t.timestamp.body.Meta["snapshot.json"])
 	if err := a.hashes.check(metadataOf(snapshotRole), raw, a.length); err != nil {
 		return err
 	}
-	s, err := parseFor[metadata.SnapshotType](t, snapshotRole, raw)
+	s, err := parseFor[snapshotBody](t, snapshotRole, raw)
 	if err != nil {
 		return err
 	}
@@ -139,7 +136,7 @@ func (t *trust) newSnapshot(raw []byte, old *signed[metadata.SnapshotType]) erro
 }
 
 // notBefore finds roles that a new snapshot takes back or has forgotten.
-func notBefore(old *signed[metadata.SnapshotType], s signed[metadata.SnapshotType]) error {
+func notBefore(old *signed[snapshotBody], s signed[snapshotBody]) error {
 	if old == nil {
 		return nil
 	}
@@ -171,8 +168,8 @@ func (t *trust) newTargets(raw []byte) error {
 
 // anyTargets checks targets metadata, top-level or delegated, against the keys
 // of whoever delegates and against the snapshot.
-func (t *trust) anyTargets(role string, keys keyring, raw []byte) (signed[metadata.TargetsType], error) {
-	none := signed[metadata.TargetsType]{}
+func (t *trust) anyTargets(role string, keys keyring, raw []byte) (signed[targetsBody], error) {
+	none := signed[targetsBody]{}
 	what := metadataOf(printable(role))
 	meta := t.snapshot.body.Meta[role+".json"]
 	if meta == nil {
@@ -185,7 +182,7 @@ func (t *trust) anyTargets(role string, keys keyring, raw []byte) (signed[metada
 	if err := a.hashes.check(what, raw, a.length); err != nil {
 		return none, err
 	}
-	s, err := parse[metadata.TargetsType](role, targetsRole, raw)
+	s, err := parse[targetsBody](role, targetsRole, raw)
 	if err != nil {
 		return none, err
 	}

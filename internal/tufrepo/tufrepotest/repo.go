@@ -33,6 +33,9 @@ type Repo struct {
 	Signers map[string][]*Key
 	Hashes  bool // list length and hashes of metadata
 
+	// Form makes of the canonical form what is signed; nil: the form itself.
+	Form func(canonical []byte) []byte
+
 	mu    sync.Mutex
 	files map[string][]byte
 	asked []string
@@ -164,6 +167,9 @@ func (r *Repo) FileName(role string) string {
 func (r *Repo) Sign(role string) []byte {
 	r.t.Helper()
 	message := Canonical(r.Roles[role])
+	if r.Form != nil {
+		message = r.Form(message)
+	}
 	signatures := []any{}
 	for _, k := range r.Signers[role] {
 		sig, err := k.sign(message)
