@@ -117,12 +117,19 @@ var rooms = []struct {
 
 const embedded = ""
 
+// public packages are imported by other modules. Of ours they may use what is
+// named here, and their exported names must not show it.
+var public = map[string][]string{
+	"migration": {"internal/cli", "internal/key"},
+}
+
 // plain rooms link no library but the standard one and what is named here.
 var plain = map[string][]string{
 	"internal/key":     nil,
 	"internal/paths":   nil,
 	"internal/api":     nil,
 	"internal/durable": {"golang.org/x/sys/unix"},
+	"migration":        {"github.com/go-json-experiment/json/jsontext"},
 }
 
 func within(path, prefix string) bool {
@@ -204,6 +211,24 @@ func TestRooms(t *testing.T) {
 				t.Errorf("%s imports %s, which the table of rooms does not let it", p.short(), short)
 			}
 		}
+	}
+}
+
+func TestPublicPackages(t *testing.T) {
+	for _, p := range ours(t) {
+		if within(p.short(), "internal") || within(p.short(), "cmd") || isTest(p) || p.short() == embedded {
+			continue
+		}
+		allowed, known := public[p.short()]
+		if !known {
+			t.Errorf("%s can be imported by other modules, but is not in the table of public packages", p.short())
+		}
+		for _, imported := range p.Imports {
+			if short, is := shortName(imported); is && !slices.Contains(allowed, short) {
+				t.Errorf("%s imports %s, which the table of public packages does not let it", p.short(), short)
+			}
+		}
+		checkExported(t, p)
 	}
 }
 

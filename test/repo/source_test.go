@@ -1,6 +1,7 @@
 package repo_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -105,6 +106,45 @@ func packageDoc(t *testing.T, p goPackage) string {
 		t.Errorf("%s has %d package comments, want one", p.short(), len(docs))
 	}
 	return strings.Join(docs, "\n")
+}
+
+// checkExported finds exported names whose types are from internal packages:
+// whoever imports them could not name those.
+func checkExported(t *testing.T, p goPackage) {
+	t.Helper()
+	for _, name := range p.GoFiles {
+		fset := token.NewFileSet()
+		file := parse(t, fset, filepath.Join(p.short(), name))
+		hidden := internalImports(file)
+		ast.FileExports(file)
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok {
+				f.Body = nil
+			}
+			ast.Inspect(decl, func(n ast.Node) bool {
+				s, ok := n.(*ast.SelectorExpr)
+				if ok && hidden[fmt.Sprint(s.X)] {
+					t.Errorf("%s: an exported name shows %s.%s, which is internal", fset.Position(n.Pos()), s.X, s.Sel)
+				}
+				return true
+			})
+		}
+	}
+}
+
+// internalImports are the names by which a file knows internal packages.
+func internalImports(file *ast.File) map[string]bool {
+	names := map[string]bool{}
+	for _, spec := range file.Imports {
+		path := strings.Trim(spec.Path.Value, `"`)
+		if strings.Contains(path, "/internal/") {
+			names[filepath.Base(path)] = true
+			if spec.Name != nil {
+				names[spec.Name.Name] = true
+			}
+		}
+	}
+	return names
 }
 
 // unwanted texts. The patterns are written so that they do not match themselves.
