@@ -22,6 +22,7 @@ import (
 	"github.com/hostler-os/hostler/internal/schnauzer"
 	"github.com/hostler-os/hostler/internal/signpost"
 	"github.com/hostler-os/hostler/internal/sundog"
+	"github.com/hostler-os/hostler/internal/updog"
 )
 
 const name = "hostler"
@@ -44,6 +45,7 @@ var programs = []program{
 	{"lint", "", "check user data without a server", lint},
 	{"schema", "", "print the JSON Schema of a variant's user data, for editors", schema},
 	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
+	{"updog", "", "find an update, write it into the spare set, make it boot next", updog.Run},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
 }
 

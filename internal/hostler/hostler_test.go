@@ -39,6 +39,7 @@ func TestNameOfTheLinkChooses(t *testing.T) {
 		{[]string{"/usr/bin/sandbox", "variants"}, "aws-dev\nmetal-dev\n"},
 		{[]string{"hostler", "sandbox", "variants"}, "aws-dev\nmetal-dev\n"},
 		{[]string{"renamed", "sandbox", "variants"}, "aws-dev\nmetal-dev\n"},
+		{[]string{"/usr/bin/updog", "--version"}, "updog " + cli.Version() + "\n"},
 	}
 	for _, test := range tests {
 		var out, err strings.Builder

@@ -112,7 +112,7 @@ var rooms = []struct {
 	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
 }
 
 const embedded = ""
