@@ -74,6 +74,7 @@ var rooms = []struct {
 	{"cli/clitest", nil},
 	{"cli/clidoc", nil},
 	{"osrelease", []string{"durable", "paths"}},
+	{"memexec", nil},
 
 	// Adapters reach one technology each and do not know each other.
 	{"model", []string{"api", "key"}},
