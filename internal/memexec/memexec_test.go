@@ -142,7 +142,7 @@ func TestLimits(t *testing.T) {
 		want   string
 	}{
 		{"hang", Limits{Time: 200 * time.Millisecond}, "limit exceeded: guest ran longer than 200ms"},
-		{"spin", Limits{CPU: time.Second}, "limit exceeded: guest took more than 1s of the processor"},
+		{"spin", Limits{CPU: time.Second}, "limit exceeded: the kernel killed guest, which may take 1s of the processor"},
 		{"flood", Limits{Output: 1 << 20}, "limit exceeded: guest wrote more than 1048576 bytes in its answer"},
 		{"rant", Limits{Message: 1 << 10}, "limit exceeded: guest wrote more than 1024 bytes on standard error"},
 		{"eat", Limits{Memory: 96 << 20}, "guest: exit status 2"},

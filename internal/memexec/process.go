@@ -152,9 +152,9 @@ func (p *Process) judge(status error, r Result) error {
 	if !ok {
 		return status
 	}
-	// Nobody else kills it: the kernel does when its time on the processor is over, which it counts in ticks.
-	if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL && r.CPU >= p.limits.CPU*9/10 {
-		return fmt.Errorf("%w: %s took more than %v of the processor", ErrLimit, p.name, p.limits.CPU)
+	// The kernel kills what has used up its time on the processor, or the memory.
+	if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
+		return fmt.Errorf("%w: the kernel killed %s, which may take %v of the processor", ErrLimit, p.name, p.limits.CPU)
 	}
 	return &ExitError{p.name, exit.Error(), exit.ExitCode(), r.Message}
 }
