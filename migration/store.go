@@ -44,6 +44,12 @@ func (s *Store) Get(k string) (json.RawMessage, bool) {
 	return d.value, ok
 }
 
+// Has tells whether a key has a value.
+func (s *Store) Has(k string) bool {
+	_, ok := s.find(k)
+	return ok
+}
+
 // Layer returns the layer that the value of a key is from; "" if it has none.
 func (s *Store) Layer(k string) Layer {
 	d, _ := s.find(k)
