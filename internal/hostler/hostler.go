@@ -18,6 +18,7 @@ import (
 	"github.com/hostler-os/hostler/internal/apiclient"
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/healthcheck"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
 	"github.com/hostler-os/hostler/internal/signpost"
@@ -44,6 +45,7 @@ var programs = []program{
 	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf},
 	{"lint", "", "check user data without a server", lint},
 	{"schema", "", "print the JSON Schema of a variant's user data, for editors", schema},
+	{"health", "", "judge whether the host has booted well", healthcheck.Run},
 	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
 	{"updog", "", "find an update, write it into the spare set, make it boot next", updog.Run},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},

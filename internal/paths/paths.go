@@ -89,3 +89,14 @@ func (r Root) MetadataLock() string { return r.Join("/run/hostler/metadata.lock"
 
 // Variant names the variant of this image.
 func (r Root) Variant() string { return r.Join("/usr/share/hostler/variant") }
+
+// ImageHealth and Health say what a boot is judged by: the image's and the operator's.
+func (r Root) ImageHealth() string { return r.Join("/usr/lib/hostler/health.toml") }
+func (r Root) Health() string      { return r.Join("/etc/hostler/health.toml") }
+
+// ImageHealthChecks and HealthChecks hold executables that judge a boot.
+func (r Root) ImageHealthChecks() string { return r.Join("/usr/lib/hostler/health.d") }
+func (r Root) HealthChecks() string      { return r.Join("/etc/hostler/health.d") }
+
+// HealthReports are the judgements of the last boots.
+func (r Root) HealthReports() string { return r.Join("/var/lib/hostler/health.json") }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/durable"
@@ -111,31 +112,56 @@ func (j *Journal) note(now time.Time, change func(*Attempt)) error {
 	return j.save()
 }
 
-// Settle finds out what became of the last attempt from what runs now and the
-// flags on the disk. A slot that has been tried, has no try left and never
-// booted well is one that failed: the boot loader went back to the other.
+// Settle finds out what became of the last attempt that got as far as the slot,
+// from what runs now and the flags on the disk. A slot that has been tried, has
+// no try left and never booted well is one that failed: the boot loader went
+// back to the other. One that runs and is not marked good may still fail.
 func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
-	last := j.Last()
-	if last == nil {
+	a := j.open()
+	if a == nil {
 		return nil
 	}
-	state := last.State
+	state := a.State
+	here := a.Slot == s.Active.String()
 	tried := s.Sets[s.Active.Other()]
-	switch last.State {
-	case Preparing:
+	switch {
+	case a.State == Preparing:
 		state = Interrupted
-	case Prepared, Activated:
-		switch {
-		case last.Slot == s.Active.String() && last.Version == running:
-			state = Booted
-		case last.Slot != s.Active.String() && tried.Priority() > 0 && !tried.Bootable():
-			state = BootFailed
+	case here && a.Version == running && s.Good():
+		state = Booted
+	case !here && tried.Priority() > 0 && !tried.Bootable():
+		state = BootFailed
+	}
+	if state == a.State {
+		return nil
+	}
+	a.State, a.Changed = state, now.UTC()
+	return j.save()
+}
+
+// open is the last attempt whose end is not known yet; nil if there is none, or
+// if a later one has touched the slot since.
+func (j *Journal) open() *Attempt {
+	for i := range slices.Backward(j.Attempts) {
+		switch a := &j.Attempts[i]; {
+		case a.State == Preparing || a.State == Prepared || a.State == Activated:
+			return a
+		case !slices.Contains(harmless, a.Step):
+			return nil
 		}
 	}
-	if state == last.State {
+	return nil
+}
+
+// NoteHealth keeps why the version that is being tried in the running slot is
+// not well, for the old one to tell after it has taken over again.
+func (j *Journal) NoteHealth(now time.Time, running, blame string, s slot.State) error {
+	a := j.open()
+	if a == nil || a.State != Activated || a.Slot != s.Active.String() || a.Version != running {
 		return nil
 	}
-	return j.note(now, func(a *Attempt) { a.State = state })
+	a.Step, a.Error, a.Changed = "boot", blame, now.UTC()
+	return j.save()
 }
 
 // Failed tells how a release with these images failed to boot on this host, or
@@ -148,6 +174,9 @@ func (j *Journal) Failed(u manifest.Update, digest string) (how string) {
 		switch a.State {
 		case BootFailed:
 			how = "it did not boot from slot " + a.Slot + ", as was seen on " + a.Changed.Format(time.DateOnly)
+			if a.Error != "" {
+				how += ": " + a.Error
+			}
 		case Booted:
 			how = ""
 		}

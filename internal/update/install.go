@@ -71,6 +71,9 @@ var steps = []step{
 	{"mark valid", (*Installation).valid},
 }
 
+// harmless are the steps before the first that touches the slot.
+var harmless = []string{"", "check", "fetch migrations"}
+
 // Run runs all steps and keeps the journal. After an error the running slot
 // boots as before, and the spare one boots only if the flags were not yet cleared.
 func (i *Installation) Run(ctx context.Context) error {

@@ -47,7 +47,7 @@ func TestInstallActivateAndGoBack(t *testing.T) {
 	}
 	w.boot()
 	step(w.journal().Settle(now, "1.1.0", w.sets().State))
-	expect("1/0/true 2/0/false ", Booted, slot.A) // not marked good: the next boot would go back
+	expect("1/0/true 2/0/false ", Activated, slot.A) // not marked good: the next boot would go back
 	if err := w.install(nil); err == nil {
 		t.Error("an update was written while the running slot is not marked good")
 	}
@@ -180,14 +180,23 @@ func TestBootThatFails(t *testing.T) {
 	if err := Activate(t.Context(), w.disk(), w.journal(), now); err != nil {
 		t.Fatal(err)
 	}
-	w.boot() // into B, which does not come up
+	w.boot() // into B, which is not well
+	if err := w.journal().NoteHealth(now, "1.1.0", "units: a.service", w.sets().State); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.install(nil); !errors.Is(err, ErrNotGood) {
+		t.Errorf("updated from a slot that is not good: %v", err)
+	}
 	w.boot() // so the boot loader goes back
 	if w.active != slot.A {
 		t.Fatalf("it runs from %s: %s", w.active, w.words())
 	}
 	j := w.journal()
-	if err := j.Settle(now, "1.0.0", w.sets().State); err != nil || j.Last().State != BootFailed {
-		t.Fatalf("%v, %+v", err, j.Last())
+	if err := j.Settle(now, "1.0.0", w.sets().State); err != nil || len(j.Attempts) != 2 {
+		t.Fatalf("%v, %+v", err, j.Attempts)
+	}
+	if first := j.Attempts[0]; first.State != BootFailed || first.Step != "boot" || first.Error != "units: a.service" {
+		t.Errorf("the journal says %+v", first)
 	}
 	chosen := func() bool {
 		c, err := Open(t.Context(), w.host)

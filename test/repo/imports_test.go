@@ -99,6 +99,8 @@ var rooms = []struct {
 	{"apply", []string{"api", "datastore", "durable", "key", "model", "paths", "service", "template"}},
 	{"api/server", []string{"api", "apply", "datastore", "durable", "key", "model", "osrelease"}},
 
+	{"health", []string{"api", "api/client", "bootlog", "durable", "paths", "service", "slot"}},
+
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
 	{"apiserver", []string{
 		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "userdata",
@@ -111,9 +113,10 @@ var rooms = []struct {
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
+	{"healthcheck", []string{"cli", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
 }
 
 const embedded = ""

@@ -1,0 +1,122 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
+	"github.com/hostler-os/hostler/internal/bootlog"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/service"
+)
+
+// Check is one thing that a host is judged by.
+type Check struct {
+	Name string
+	Ask  func(context.Context) Result // its name and time are filled in by Judge
+}
+
+// Host is what the checks look at.
+type Host struct {
+	Root   paths.Root
+	Socket string // of the API
+	BootID string
+	Policy Policy
+	Units  func(context.Context) ([]service.FailingUnit, error)
+}
+
+// Checks are all that the host is judged by: its own, then the image's and the
+// operator's executables.
+func Checks(h Host) ([]Check, error) {
+	checks := []Check{{"units", h.units}, {"api", h.api}, {"settings", h.settings}}
+	scripts, err := h.scripts()
+	return append(checks, scripts...), err
+}
+
+func bad(format string, args ...any) Result {
+	return Result{State: Bad, Message: fmt.Sprintf(format, args...)}
+}
+
+// units wants no unit of systemd to have failed, but those that may.
+func (h Host) units(ctx context.Context) Result {
+	all, err := h.Units(ctx)
+	if err != nil {
+		return bad("%v", err)
+	}
+	var counted, ignored []string
+	for _, u := range all {
+		text := u.Name + " (" + u.State + ")"
+		if h.ignores(u.Name) {
+			ignored = append(ignored, text)
+			continue
+		}
+		counted = append(counted, text)
+	}
+	switch {
+	case len(counted) > 0:
+		return bad("%s; see journalctl -b -u UNIT", strings.Join(counted, ", "))
+	case len(ignored) > 0:
+		return Result{State: Warned, Message: "ignored: " + strings.Join(ignored, ", ")}
+	}
+	return Result{State: Good}
+}
+
+// own units wait for this very judgement, or act on an earlier one.
+var own = []string{"hostler-health.service", "hostler-fallback.service", "mark-successful-boot.service", "boot-complete.target"}
+
+func (h Host) ignores(unit string) bool {
+	for _, pattern := range append(h.Policy.IgnoreUnits, own...) {
+		// The policy has proved its patterns.
+		if ok, _ := path.Match(pattern, unit); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// api wants the API server to answer. What it complains of is not the boot's fault.
+func (h Host) api(ctx context.Context) Result {
+	health, err := (&client.Client{Socket: h.Socket}).Health(ctx)
+	if err != nil {
+		return bad("%v", err)
+	}
+	if len(health.Problems) > 0 {
+		return Result{State: Warned, Message: strings.Join(health.Problems, "; ")}
+	}
+	return Result{State: Good}
+}
+
+// settings wants this boot to have brought the settings together and rendered files.
+func (h Host) settings(context.Context) Result {
+	boot, err := bootlog.Last(h.Root, h.BootID)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && boot.BootID != h.BootID:
+		return Result{State: Skipped, Message: "sundog has not run in this boot"}
+	case err != nil:
+		return bad("%v", err)
+	case boot.State == api.BootDone:
+		return Result{State: Good}
+	case boot.State == api.BootDegraded:
+		return Result{State: Warned, Message: "boot went on without something; see apiclient status --boot last"}
+	}
+	return bad("boot %d is %s; see apiclient status --boot last", boot.ID, boot.State)
+}
+
+// ask runs a check with its time limit.
+func (h Host) ask(ctx context.Context, c Check) Result {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.Policy.Timeout, fmt.Errorf("no answer within %v", h.Policy.Timeout))
+	defer cancel()
+	began := time.Now()
+	r := c.Ask(ctx)
+	r.Name, r.Took = c.Name, time.Since(began)
+	if r.State == Bad && ctx.Err() != nil {
+		r.Message = context.Cause(ctx).Error()
+	}
+	return r
+}

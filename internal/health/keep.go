@@ -1,0 +1,62 @@
+package health
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/paths"
+)
+
+const (
+	kept       = 20      // reports
+	maxReports = 8 << 20 // bytes of all
+)
+
+// Reports are those of the last boots, the newest first. One boot has one, the
+// last that was made of it. What cannot be read counts as nothing.
+func Reports(root paths.Root) ([]Report, error) {
+	text, err := durable.ReadFile(root.HealthReports(), maxReports)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read health reports: %w", err)
+	}
+	var list []Report
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("read health reports: %s: %w", root.HealthReports(), err)
+	}
+	return list, nil
+}
+
+// Of is the report of a boot, if there is one.
+func Of(root paths.Root, bootID string) (Report, bool) {
+	list, err := Reports(root)
+	if err != nil || len(list) == 0 || list[0].BootID != bootID {
+		return Report{}, false
+	}
+	return list[0], true
+}
+
+// Keep adds a report to those that survive reboots, durably, and forgets the oldest.
+func Keep(root paths.Root, r Report) error {
+	// Damaged reports are worth less than the new one.
+	list, _ := Reports(root)
+	if len(list) > 0 && list[0].BootID == r.BootID {
+		list = list[1:]
+	}
+	list = append([]Report{r}, list[:min(len(list), kept-1)]...)
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err == nil {
+		attributes := durable.Attributes{Mode: 0o600, UID: os.Getuid(), GID: os.Getgid()}
+		err = durable.WriteFile(durable.OS{}, root.HealthReports(), append(text, '\n'), attributes)
+	}
+	if err != nil {
+		return fmt.Errorf("keep health report: %w", err)
+	}
+	return nil
+}
