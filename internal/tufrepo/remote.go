@@ -44,13 +44,16 @@ type RemoteOptions struct {
 // go through it.
 type Proxy struct {
 	URL string   // such as http://proxy.example:3128; empty: no proxy
-	No  []string // hosts, .domains, addresses and networks, or *
+	No  []string // hosts, .domains, addresses and networks, or *; none: what the environment says
 }
 
 func (p *Proxy) choose() func(*http.Request) (*url.URL, error) {
 	config := httpproxy.FromEnvironment()
 	if p != nil {
-		config = &httpproxy.Config{HTTPProxy: p.URL, HTTPSProxy: p.URL, NoProxy: strings.Join(p.No, ",")}
+		config = &httpproxy.Config{HTTPProxy: p.URL, HTTPSProxy: p.URL, NoProxy: config.NoProxy}
+		if len(p.No) > 0 {
+			config.NoProxy = strings.Join(p.No, ",")
+		}
 	}
 	choose := config.ProxyFunc()
 	return func(req *http.Request) (*url.URL, error) { return choose(req.URL) }

@@ -20,6 +20,7 @@ func TestProxyChoice(t *testing.T) {
 		{setting, "https://192.0.2.7/", ""},
 		{setting, "https://127.0.0.1/", ""},
 		{&Proxy{}, "https://repo.example/", ""},
+		{&Proxy{URL: "http://proxy.example"}, "https://none.environment/", ""},
 		{&Proxy{URL: "http://proxy.example", No: []string{"*"}}, "https://repo.example/", ""},
 		{nil, "https://repo.example/", "http://from.environment:3128"},
 		{nil, "https://none.environment/", ""},

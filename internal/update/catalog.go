@@ -75,6 +75,9 @@ func (c *Catalog) open(ctx context.Context) error {
 	if err != nil {
 		return fixed("Failed to open trusted root metadata file %s: %w", h.Root.TrustedRoot(), err)
 	}
+	if err := h.Config.checkURLs(); err != nil {
+		return err
+	}
 	source, err := tufrepo.Remote(h.Config.MetadataBaseURL, h.Config.TargetsBaseURL, tufrepo.RemoteOptions{
 		Proxy: h.Config.proxy(), Query: c.query.values,
 	})
@@ -159,10 +162,12 @@ func (c *Catalog) Size(ctx context.Context, target string) (int64, error) {
 
 func (c *Catalog) target(ctx context.Context, name string) (tufrepo.Target, error) {
 	t, err := c.repo.Target(ctx, name)
-	if errors.Is(err, tufrepo.ErrNoTarget) {
+	switch {
+	case errors.Is(err, tufrepo.ErrNoTarget):
 		return t, fixed("Target not found: %s", name)
-	}
-	if err != nil {
+	case errors.Is(err, tufrepo.ErrName):
+		return t, fixed("Invalid target name '%s': %w", name, err)
+	case err != nil:
 		return t, fixed("Metadata error: %w", err)
 	}
 	return t, nil

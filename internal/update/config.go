@@ -3,6 +3,7 @@ package update
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -65,4 +66,14 @@ func ParseConfig(text []byte) (Config, error) {
 		}
 	}
 	return Config{*file.Metadata, *file.Targets, *file.Seed, *file.Lock, *file.IgnoreWaves, file.HTTPSProxy, file.NoProxy}, nil
+}
+
+// checkURLs refuses addresses that are none; which schemes there are is the repository's affair.
+func (c Config) checkURLs() error {
+	for _, text := range []string{c.MetadataBaseURL, c.TargetsBaseURL} {
+		if _, err := url.Parse(text); err != nil {
+			return fixed("Unable to parse '%s' as a URL: %w", text, err)
+		}
+	}
+	return nil
 }

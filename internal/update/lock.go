@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,9 @@ import (
 var ErrBusy = errors.New("another update is under way")
 
 // Lock makes this process the only one that holds the lock file at path, until
-// unlock is called or it dies. It waits that long; the error then is ErrBusy.
+// unlock is called or it dies: the kernel keeps the lock, not the file, so none
+// is ever left behind. It waits that long; the error then is ErrBusy and names
+// the process that holds it.
 func Lock(ctx context.Context, path string, patience time.Duration) (unlock func(), err error) {
 	if err := durable.MkdirAll(durable.OS{}, filepath.Dir(path)); err != nil {
 		return nil, err
@@ -31,6 +34,7 @@ func Lock(ctx context.Context, path string, patience time.Duration) (unlock func
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
+			sign(f)
 			// The kernel unlocks what is closed.
 			return func() { _ = f.Close() }, nil
 		}
@@ -39,8 +43,26 @@ func Lock(ctx context.Context, path string, patience time.Duration) (unlock func
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, context.Cause(ctx)), f.Close())
+			return nil, errors.Join(fmt.Errorf("lock %s: %w%s", path, context.Cause(ctx), holder(f)), f.Close())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// sign leaves this process's number in the file, for people. It does not matter
+// if it cannot be written: the lock holds.
+func sign(f *os.File) {
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+}
+
+// holder says who holds a lock.
+func holder(f *os.File) string {
+	var text [20]byte
+	n, _ := f.ReadAt(text[:], 0)
+	pid, err := strconv.Atoi(string(text[:n]))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (process %d)", pid)
 }

@@ -205,6 +205,7 @@ func TestFaults(t *testing.T) {
 		{"no version", "twelve", good, now, nil, "Unable to get OS version: Invalid version string 'twelve'\n"},
 		{"no root of trust", "1.20.0", good, now, paths.Root.TrustedRoot, "Failed to open trusted root metadata file ROOT/usr/share/updog/root.json: open"},
 		{"no repository", "1.20.0", strings.Replace(good, "/metadata/", "/nothing/", 1), now, nil, "Metadata error: "},
+		{"no address", "1.20.0", strings.Replace(good, "file:", "http://[", 1), now, nil, "Unable to parse 'http://["},
 		{"no URL", "1.20.0", strings.Replace(good, "file://", "ftp://", 1), now, nil, "Metadata error: "},
 		{"expired", "1.20.0", good, now.AddDate(100, 0, 0), nil, "Metadata error: "},
 	}
