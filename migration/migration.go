@@ -1,7 +1,9 @@
 package migration
 
 import (
+	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 )
 
@@ -20,10 +22,25 @@ type State struct {
 	From, To string       // versions of the image: of the whole way, not of one step
 	Part     string       // "live", "shadowed LAYER" or "pending TRANSACTION", for messages
 	Log      *slog.Logger // what was not done, and why; never values, which may be secret
+
+	before *Store // the live settings before they were migrated; nil for the live part
 }
 
 // Live tells whether this is the part with the live settings.
 func (s *State) Live() bool { return s.Part == "live" }
+
+// Effective returns what is in effect in this part, as [Store.All] does: what
+// it holds itself, and else what was live before the migration began.
+func (s *State) Effective() iter.Seq2[string, json.RawMessage] {
+	if s.before == nil {
+		return s.All()
+	}
+	both := s.before.clone()
+	for k, value := range s.All() {
+		both.put(datum{key: k, value: value})
+	}
+	return both.All()
+}
 
 // Direction is the way that a migration runs.
 type Direction int
@@ -51,13 +68,25 @@ func Apply(m Migration, d Direction, doc *Document, log *slog.Logger) error {
 	if d == Backward {
 		act = m.Backward
 	}
+	before := doc.liveBefore()
 	for part, store := range doc.Parts() {
 		state := &State{Store: store, OS: doc.OS, From: doc.From, To: doc.To, Part: part, Log: log.With("part", part)}
+		if store != doc.Live {
+			state.before = before
+		}
 		if err := act(state); err != nil {
 			return fmt.Errorf("migrate %s %s: %w", part, d, err)
 		}
 	}
 	return nil
+}
+
+// liveBefore copies the live settings for the parts that come after them, if there are any.
+func (d *Document) liveBefore() *Store {
+	if d.Live == nil || len(d.Shadowed)+len(d.Pending) == 0 {
+		return NewStore()
+	}
+	return d.Live.clone()
 }
 
 // Funcs is a migration of two functions; one that is nil changes nothing.

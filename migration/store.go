@@ -182,6 +182,14 @@ func (s *Store) putMetadata(k, name string, text json.RawMessage) {
 	s.metadata[k][name] = text
 }
 
+// clone copies the values; metadata is left out.
+func (s *Store) clone() *Store {
+	s.settle()
+	c := NewStore()
+	c.sorted = slices.Clone(s.sorted)
+	return c
+}
+
 // find returns what a key has, in sorted or in added.
 func (s *Store) find(k string) (datum, bool) {
 	k = lookup(k)

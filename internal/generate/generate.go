@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -193,6 +194,9 @@ func needs(g Generator, all []Generator) []key.Key {
 	}
 	return found
 }
+
+// settingPattern finds the bare keys of settings in a text.
+var settingPattern = regexp.MustCompile(`\bsettings(?:\.[A-Za-z0-9_/-]+)+`)
 
 // mentioned are the settings that a text names, such as a template's.
 func mentioned(text string) []key.Key {

@@ -11,57 +11,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/key"
 )
-
-func TestWords(t *testing.T) {
-	for line, want := range map[string][]string{
-		"a b":                 {"a", "b"},
-		"  a\t b\n":           {"a", "b"},
-		`a 'b c' "d e"`:       {"a", "b c", "d e"},
-		`a'b'"c"d`:            {"abcd"},
-		`'' ""`:               {"", ""},
-		`a\ b \'c`:            {"a b", "'c"},
-		`"a\"b\\c\d\$e"`:      {`a"b\c\d$e`},
-		"\"a\\\nb\" c\\\nd":   {"ab", "cd"},
-		`'a\b' $HOME *`:       {`a\b`, "$HOME", "*"},
-		`x --t '{{ a }}/b:1'`: {"x", "--t", "{{ a }}/b:1"},
-	} {
-		got, err := words(line)
-		if diff := cmp.Diff(got, want); err != nil || diff != "" {
-			t.Errorf("%q: %v (-got +want)\n%s", line, err, diff)
-		}
-	}
-	for line, want := range map[string]error{"": errEmpty, " ": errEmpty, "a 'b": errQuote, `a "b`: errQuote, `a\`: errSlash} {
-		if got, err := words(line); err != want {
-			t.Errorf("%q: got %q, %v; want %v", line, got, err, want)
-		}
-	}
-}
-
-// Whatever the words, quoted they come back.
-func TestWordsRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.SliceOfN(rapid.StringMatching(`[ -~\n]{0,8}`), 1, 5).Draw(t, "words")
-		var quoted []string
-		for _, w := range want {
-			quoted = append(quoted, "'"+strings.ReplaceAll(w, "'", `'\''`)+"'")
-		}
-		got, err := words(strings.Join(quoted, " "))
-		if diff := cmp.Diff(got, want); err != nil || diff != "" {
-			t.Fatalf("%v (-got +want)\n%s", err, diff)
-		}
-	})
-}
-
-func FuzzWords(f *testing.F) {
-	f.Add(`a 'b' "c\""`)
-	f.Fuzz(func(_ *testing.T, line string) { _, _ = words(line) })
-}
 
 func TestParse(t *testing.T) {
 	got, failed := Parse(map[string]json.RawMessage{

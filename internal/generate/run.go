@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/shellwords"
 )
 
 const (
@@ -76,7 +77,7 @@ var errDeadline = errors.New("deadline")
 
 func (r *Runner) one(ctx context.Context, g Generator) Result {
 	result := Result{Generator: g, Outcome: Failed}
-	args, err := words(g.Command)
+	args, err := shellwords.Split(g.Command)
 	if err != nil {
 		result.Reason = fmt.Sprintf("Failed to start generator '%s': %v", g.Command, err)
 		return result

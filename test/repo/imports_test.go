@@ -66,6 +66,7 @@ var rooms = []struct {
 }{
 	{"key", nil},
 	{"paths", nil},
+	{"shellwords", nil},
 	{"durable", nil},
 	{"durable/durabletest", []string{"durable"}},
 	{"api", nil}, // plain data: no technology, no rules
@@ -93,7 +94,7 @@ var rooms = []struct {
 	{"update/delta", nil},
 	{"bootlog", []string{"api", "durable", "paths"}},
 	{"userdata", []string{"api", "durable", "key", "model", "paths"}},
-	{"generate", []string{"api", "cli", "key"}},
+	{"generate", []string{"api", "cli", "key", "shellwords"}},
 	{"api/client", []string{"api", "key", "paths"}},
 
 	{"apply", []string{"api", "datastore", "durable", "key", "model", "paths", "service", "template"}},
@@ -124,7 +125,8 @@ const embedded = ""
 // public packages are imported by other modules. Of ours they may use what is
 // named here, and their exported names must not show it.
 var public = map[string][]string{
-	"migration": {"internal/cli", "internal/key"},
+	"migration":        {"internal/cli", "internal/key"},
+	"migration/render": {"internal/key", "internal/shellwords", "internal/template", "migration"},
 }
 
 // plain rooms link no library but the standard one and what is named here.

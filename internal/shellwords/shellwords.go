@@ -1,23 +1,23 @@
-package generate
+// Package shellwords splits the command lines that metadata and defaults hold,
+// such as those of setting generators, into words, as a POSIX shell does.
+//
+// [Split] is all. It expands nothing: no variables, no globs, no substitution.
+package shellwords
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 )
 
-// settingPattern finds the bare keys of settings in a text.
-var settingPattern = regexp.MustCompile(`\bsettings(?:\.[A-Za-z0-9_/-]+)+`)
-
+// Faults of a command line.
 var (
-	errQuote = errors.New("a quote is not closed")
-	errSlash = errors.New("nothing stands behind the last backslash")
-	errEmpty = errors.New("the command line is empty")
+	ErrQuote = errors.New("a quote is not closed")
+	ErrSlash = errors.New("nothing stands behind the last backslash")
+	ErrEmpty = errors.New("the command line is empty")
 )
 
-// words splits a command line as a POSIX shell does, without expanding
-// anything: blanks separate, quotes and backslashes hold together.
-func words(line string) ([]string, error) {
+// Split splits a command line: blanks separate, quotes and backslashes hold together.
+func Split(line string) ([]string, error) {
 	var list []string
 	var word strings.Builder
 	inWord, quote := false, rune(0)
@@ -33,7 +33,7 @@ func words(line string) ([]string, error) {
 			quote, inWord = c, true
 		case c == '\\':
 			if i++; i == len(text) {
-				return nil, errSlash
+				return nil, ErrSlash
 			}
 			if quote == '"' && !strings.ContainsRune("\"\\$`\n", text[i]) {
 				word.WriteRune(c)
@@ -55,12 +55,12 @@ func words(line string) ([]string, error) {
 	}
 	switch {
 	case quote != 0:
-		return nil, errQuote
+		return nil, ErrQuote
 	case inWord:
 		list = append(list, word.String())
 	}
 	if len(list) == 0 {
-		return nil, errEmpty
+		return nil, ErrEmpty
 	}
 	return list, nil
 }
