@@ -17,8 +17,8 @@ tmpfilesdir = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 VARIANT ?= metal-dev
 
 # The host's programs are one file under several names. apiclient is a file of
-# its own: scripts run it often and containers get it alone, and without the
-# schema compiler that the others link it starts in a third of the time.
+# its own: scripts run it often and containers get it alone, and without what
+# the others link it starts sooner.
 HOST_PROGRAMS = apiserver schnauzer schnauzer-v2 signpost sundog updog \
 	early-boot-config settings-committer thar-be-settings storewolf
 

@@ -117,7 +117,7 @@ var forbidden = map[string]string{
 	"github.com/hostler-os/hostler/internal/datastore": "the server owns the store",
 	"github.com/hostler-os/hostler/internal/apply":     "the server applies changes",
 	"github.com/hostler-os/hostler":                    "it embeds models and templates",
-	"github.com/santhosh-tekuri/jsonschema/v6":         "the server validates",
+	"github.com/hostler-os/hostler/internal/schema":    "the server validates",
 	"github.com/goccy/go-yaml":                         "its start costs a quarter of a millisecond",
 	"github.com/spf13/cobra/doc":                       "it brings a Markdown parser and a YAML library",
 }

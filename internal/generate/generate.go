@@ -15,6 +15,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -196,12 +197,14 @@ func needs(g Generator, all []Generator) []key.Key {
 }
 
 // settingPattern finds the bare keys of settings in a text.
-var settingPattern = regexp.MustCompile(`\bsettings(?:\.[A-Za-z0-9_/-]+)+`)
+var settingPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\bsettings(?:\.[A-Za-z0-9_/-]+)+`)
+})
 
 // mentioned are the settings that a text names, such as a template's.
 func mentioned(text string) []key.Key {
 	var keys []key.Key
-	for _, word := range settingPattern.FindAllString(text, -1) {
+	for _, word := range settingPattern().FindAllString(text, -1) {
 		if k, err := key.Parse(word); err == nil {
 			keys = append(keys, k)
 		}

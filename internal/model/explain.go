@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
@@ -63,7 +64,7 @@ func (n *node) valueTexts() []json.RawMessage {
 		if part.Enum == nil {
 			continue
 		}
-		return marshalAll(slices.DeleteFunc(slices.Clone(part.Enum.Values), func(v any) bool {
+		return marshalAll(slices.DeleteFunc(slices.Clone(part.Enum), func(v any) bool {
 			text, ok := v.(string)
 			return ok && n.spellings[text] != nil
 		}))
@@ -93,11 +94,13 @@ func (n *node) memberSummaries() []api.Member {
 	return members
 }
 
-var sentenceEnd = regexp.MustCompile(`[.!?]\s+[A-Z]`)
+var sentenceEnd = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[.!?]\s+[A-Z]`)
+})
 
 func firstSentence(text string) string {
 	text = strings.TrimSpace(text)
-	if at := sentenceEnd.FindStringIndex(text); at != nil {
+	if at := sentenceEnd().FindStringIndex(text); at != nil {
 		text = text[:at[0]+1]
 	}
 	return strings.Join(strings.Fields(text), " ")

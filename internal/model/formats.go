@@ -9,33 +9,33 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nlnwa/whatwg-url/url"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// formats are the rules of types.json that no pattern can express. A check
-// gets text; its error says what is wrong with it and never quotes it, because
-// it may be a secret.
-var formats = map[string]func(string) error{
-	"hostler-base64":               checkBase64,
-	"hostler-dns-domain":           checkDNSDomain,
-	"hostler-hostname":             checkHostname,
-	"hostler-ip":                   checkIP,
-	"hostler-kubernetes-threshold": checkThreshold,
-	"hostler-pem-certificates":     checkCertificates,
-	"hostler-url":                  checkURL,
-	"hostler-version":              checkVersion,
-	"hostler-integer-percent":      checkPercent,
-}
-
-func registerFormats(c *jsonschema.Compiler) {
-	for name, check := range formats {
-		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: onText(check)})
-	}
-	c.RegisterFormat(&jsonschema.Format{Name: commandFormat, Validate: checkCommand})
+// formats are the rules of types.json that no pattern can express, and some of
+// the standard's. An error says what is wrong with the text and never quotes
+// it, because it may be a secret.
+var formats = map[string]func(any) error{
+	"hostler-base64":               onText(checkBase64),
+	"hostler-dns-domain":           onText(checkDNSDomain),
+	"hostler-hostname":             onText(checkHostname),
+	"hostler-ip":                   onText(checkIP),
+	"hostler-kubernetes-threshold": onText(checkThreshold),
+	"hostler-pem-certificates":     onText(checkCertificates),
+	"hostler-url":                  onText(checkURL),
+	"hostler-version":              onText(checkVersion),
+	"hostler-integer-percent":      onText(checkPercent),
+	"hostler-apiclient-command":    checkCommand,
+	"ipv4":                         onText(checkIPv4),
+	"ipv6":                         onText(checkIPv6),
+	"date-time":                    onText(checkTime),
+	"regex":                        onText(checkRegexp),
 }
 
 // onText lets values that a format does not apply to pass, as JSON Schema
@@ -53,8 +53,6 @@ func onText(check func(string) error) func(any) error {
 		return nil
 	}
 }
-
-const commandFormat = "hostler-apiclient-command"
 
 func checkCommand(v any) error {
 	words, ok := v.([]any)
@@ -105,10 +103,12 @@ func base64Digit(c byte) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '/'
 }
 
-var hostnameCharacters = regexp.MustCompile(`^[0-9a-z.-]{1,253}$`)
+var hostnameCharacters = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-z.-]{1,253}$`)
+})
 
 func checkHostname(s string) error {
-	if !hostnameCharacters.MatchString(s) {
+	if !hostnameCharacters().MatchString(s) {
 		return errors.New("must only be [0-9a-z.-], and 1-253 chars long")
 	}
 	if s[0] == '-' || s[0] == '.' {
@@ -148,7 +148,7 @@ func checkVersion(s string) error {
 		return nil
 	}
 	wrong := errors.New("it is neither latest nor MAJOR.MINOR.PATCH")
-	parts := semanticVersion.FindStringSubmatch(strings.TrimPrefix(s, "v"))
+	parts := semanticVersion().FindStringSubmatch(strings.TrimPrefix(s, "v"))
 	if parts == nil {
 		return wrong
 	}
@@ -162,8 +162,10 @@ func checkVersion(s string) error {
 
 // semanticVersion is the grammar of semver.org. The library that compares
 // versions refuses long ones, which the reference stores.
-var semanticVersion = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
-	`(-` + preRelease + `(\.` + preRelease + `)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+var semanticVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
+		`(-` + preRelease + `(\.` + preRelease + `)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+})
 
 const preRelease = `(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)`
 
@@ -172,6 +174,32 @@ func checkIP(s string) error {
 		return errors.New("it is neither an IPv4 nor an IPv6 address")
 	}
 	return nil
+}
+
+func checkIPv4(s string) error {
+	if addr, err := netip.ParseAddr(s); err != nil || !addr.Is4() {
+		return errors.New("it is no IPv4 address")
+	}
+	return nil
+}
+
+func checkIPv6(s string) error {
+	if addr, err := netip.ParseAddr(s); err != nil || addr.Is4() || addr.Zone() != "" {
+		return errors.New("it is no IPv6 address")
+	}
+	return nil
+}
+
+func checkTime(s string) error {
+	if _, err := time.Parse(time.RFC3339, s); err != nil {
+		return errors.New("it is no time such as 2006-01-02T15:04:05Z")
+	}
+	return nil
+}
+
+func checkRegexp(s string) error {
+	_, err := syntax.Parse(s, syntax.Perl)
+	return err
 }
 
 func checkCertificates(s string) error {
@@ -198,12 +226,14 @@ func checkCertificates(s string) error {
 	return nil
 }
 
-var quantity = regexp.MustCompile(`^[+-]?[0-9.]+(e?[0-9]*|[EPTGMK]i?|[numk])$`)
+var quantity = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[+-]?[0-9.]+(e?[0-9]*|[EPTGMK]i?|[numk])$`)
+})
 
 func checkThreshold(s string) error {
 	percent, ok := strings.CutSuffix(s, "%")
 	if !ok {
-		if !quantity.MatchString(s) {
+		if !quantity().MatchString(s) {
 			return errors.New("it is neither a percentage nor a quantity")
 		}
 		return nil

@@ -193,11 +193,8 @@ func (l *loader) folders() []string {
 
 // readSchemas compiles the schemas of all groups into the model's root.
 func (l *loader) readSchemas() {
-	c, err := newCompiler(l.share)
-	if err != nil {
-		l.fail("schema vocabulary", err)
-		return
-	}
+	c := newCompiler(l.share)
+	var err error
 	files := []string{typesFile}
 	for _, group := range l.groups {
 		files = append(files, path.Join("models", group, "schema.json"))

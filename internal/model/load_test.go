@@ -166,7 +166,7 @@ func TestLoadUnknownVariant(t *testing.T) {
 	}
 }
 
-// TestWholeSchema uses keywords that the walk leaves to the schema library.
+// TestWholeSchema uses keywords that the walk leaves to package schema.
 func TestWholeSchema(t *testing.T) {
 	m, err := model.Load(small(t, map[string]string{
 		"models/colour/defaults.toml": "",

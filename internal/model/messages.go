@@ -1,20 +1,15 @@
 package model
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"slices"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/schema"
 )
 
 // violate adds a violation at the present place; v.Key is what comes behind it.
@@ -194,7 +189,7 @@ func oneOf(names []string) string {
 	return "expected one of " + strings.Join(quoted, ", ")
 }
 
-// check has the schema library check a value that was read, in its stored form.
+// check has package schema check a value that was read, in its stored form.
 func (w *walk) check(n *node, at int, text []byte) {
 	if n.bare || n.schema == nil {
 		return
@@ -207,14 +202,12 @@ func (w *walk) check(n *node, at int, text []byte) {
 	if text, ok := v.(string); ok && n.quick != nil && n.quick(text) {
 		return
 	}
-	if err := n.schema.Validate(v); err != nil {
-		for _, violation := range w.explain(n, v, err) {
-			w.violate(at, violation)
-		}
+	for _, violation := range w.explain(n, v, n.schema.Validate(v)) {
+		w.violate(at, violation)
 	}
 }
 
-// decode turns compact JSON of ours into what the schema library wants.
+// decode turns compact JSON of ours into what package schema wants.
 func decode(text []byte) (any, error) {
 	switch text[0] {
 	case '"':
@@ -223,7 +216,7 @@ func decode(text []byte) (any, error) {
 	case 't', 'f':
 		return text[0] == 't', nil
 	case '[', '{':
-		return jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		return decodeStrict(text)
 	}
 	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return n, nil
@@ -231,15 +224,15 @@ func decode(text []byte) (any, error) {
 	return json.Number(text), nil
 }
 
-// explain words what the schema library found. Keys of the violations are
-// relative to the value.
-func (w *walk) explain(n *node, v any, err error) []Violation {
+// explain words the faults of a value. Keys of the violations are relative to
+// the value.
+func (w *walk) explain(n *node, v any, faults []schema.Fault) []Violation {
 	hidden := w.secret || n.secret || n.hides
 	var out []Violation
-	for _, cause := range causes(err) {
-		violation := Violation{Type: n.typeText(), Message: n.wording(v, cause, hidden), Hint: n.hint()}
+	for _, fault := range faults {
+		violation := Violation{Type: n.typeText(), Message: n.wording(v, fault, hidden), Hint: n.hint()}
 		if list, ok := v.([]any); ok && n.message == "" && len(list) > 0 || isObject(v) {
-			violation.Key = pointerText(v, cause.InstanceLocation)
+			violation.Key = pointerText(v, fault.Path)
 		}
 		out = append(out, violation)
 		if n.message != "" {
@@ -252,28 +245,6 @@ func (w *walk) explain(n *node, v any, err error) []Violation {
 func isObject(v any) bool {
 	_, ok := v.(map[string]any)
 	return ok
-}
-
-// causes are the faults that matter: behind references and groups, but not the
-// alternatives of an anyOf.
-func causes(err error) []*jsonschema.ValidationError {
-	top, ok := errors.AsType[*jsonschema.ValidationError](err)
-	if !ok {
-		return nil
-	}
-	var out []*jsonschema.ValidationError
-	for _, cause := range top.Causes {
-		switch cause.ErrorKind.(type) {
-		case *kind.Reference, *kind.Group, *kind.Schema, *kind.AllOf:
-			out = append(out, causes(cause)...)
-		default:
-			out = append(out, cause)
-		}
-	}
-	if len(out) == 0 {
-		out = append(out, top)
-	}
-	return out
 }
 
 // pointerText renders the way from a value to a fault in it.
@@ -299,28 +270,28 @@ func pointerText(v any, tokens []string) string {
 }
 
 // wording says one fault of v in the words of the type, or else of the keyword.
-func (n *node) wording(v any, cause *jsonschema.ValidationError, hidden bool) string {
+func (n *node) wording(v any, fault schema.Fault, hidden bool) string {
 	if n.message != "" {
-		return n.ruleText(v, cause, hidden)
+		return n.ruleText(v, fault, hidden)
 	}
 	shown := show(v, hidden)
-	switch k := cause.ErrorKind.(type) {
-	case *kind.Required:
-		return "missing field `" + strings.Join(k.Missing, "`, `") + "`"
-	case *kind.Enum:
-		return "unknown variant `" + show(k.Got, hidden) + "`, " + oneOf(showAll(k.Want))
-	case *kind.MinItems:
-		return "invalid length " + strconv.Itoa(k.Got) + ", expected at least " + strconv.Itoa(k.Want) + " elements"
-	case *kind.MaxItems:
-		return "invalid length " + strconv.Itoa(k.Got) + ", expected at most " + strconv.Itoa(k.Want) + " elements"
-	case *kind.Minimum:
-		return "invalid value: integer `" + shown + "`, expected " + n.expected() + ", at least " + k.Want.RatString()
-	case *kind.Maximum:
-		return "invalid value: integer `" + shown + "`, expected " + n.expected() + ", at most " + k.Want.RatString()
+	switch fault.Keyword {
+	case "required":
+		return "missing field `" + strings.Join(fault.Missing, "`, `") + "`"
+	case "enum":
+		return "unknown variant `" + show(fault.Got, hidden) + "`, " + oneOf(showAll(fault.Want))
+	case "minItems":
+		return fmt.Sprintf("invalid length %v, expected at least %v elements", fault.Got, fault.Want)
+	case "maxItems":
+		return fmt.Sprintf("invalid length %v, expected at most %v elements", fault.Got, fault.Want)
+	case "minimum":
+		return fmt.Sprintf("invalid value: integer `%s`, expected %s, at least %v", shown, n.expected(), fault.Want)
+	case "maximum":
+		return fmt.Sprintf("invalid value: integer `%s`, expected %s, at most %v", shown, n.expected(), fault.Want)
 	}
 	text := "it does not fit the rule"
 	if !hidden {
-		text = cause.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+		text = fault.String()
 	}
 	if n.typeName != "" {
 		text = "Unable to deserialize into " + n.typeName + ": " + text
@@ -330,13 +301,13 @@ func (n *node) wording(v any, cause *jsonschema.ValidationError, hidden bool) st
 
 // ruleText fills in the type's own message. The format's reason may tell of
 // the value's characters, so it is left out for a secret.
-func (n *node) ruleText(v any, cause *jsonschema.ValidationError, hidden bool) string {
+func (n *node) ruleText(v any, fault schema.Fault, hidden bool) string {
 	text := strings.ReplaceAll(n.message, "{}", show(v, hidden))
 	if n.typeName != "" {
 		text = "Unable to deserialize into " + n.typeName + ": " + text
 	}
-	if format, ok := cause.ErrorKind.(*kind.Format); ok && !hidden {
-		text += ": " + format.Err.Error()
+	if fault.Err != nil && !hidden {
+		text += ": " + fault.Err.Error()
 	}
 	return text
 }
@@ -359,7 +330,8 @@ func show(v any, hidden bool) string {
 	return clip(string(text))
 }
 
-func showAll(values []any) []string {
+func showAll(choices any) []string {
+	values, _ := choices.([]any)
 	out := make([]string, len(values))
 	for i, v := range values {
 		out[i] = show(v, false)
@@ -380,11 +352,5 @@ func (n *node) typeText() string {
 	case n.kinds == kindObject && len(n.members) == 0 && n.values != nil:
 		return "map of " + n.values.typeText()
 	}
-	var names []string
-	for _, name := range []string{"string", "boolean", "number", "integer", "array", "object", "null"} {
-		if k := kindNames[name]; n.kinds&k == k && !slices.Contains(names, "number") {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, " or ")
+	return strings.Join(n.kinds.Names(), " or ")
 }

@@ -7,7 +7,7 @@
 // from outside into validated pairs, [Model.Explain] and [Model.Resolve] help
 // people, and the rest answers what the model says of a key.
 //
-// The JSON Schema library checks values. This package walks documents along
+// Package schema checks values. This package walks documents along
 // the compiled schemas, so that it knows the key, the line and the nearest
 // known name of every fault, and stores what it read in one normal form.
 //

@@ -276,13 +276,14 @@ func (n *node) rank(name string) int {
 
 // named checks a name that the user chose.
 func (w *walk) named(n *node, at int, name string) bool {
-	if err := n.nameFault(name); err != nil {
-		for _, v := range w.explain(n.names, name, err) {
-			w.violate(at, v)
-		}
-		return false
+	faults := n.nameFaults(name)
+	if len(faults) == 0 {
+		return true
 	}
-	return true
+	for _, v := range w.explain(n.names, name, faults) {
+		w.violate(at, v)
+	}
+	return false
 }
 
 // list reads a list by means of read.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/schema"
 )
 
 // Resolve finds the key that a user means: with or without "settings.", by an
@@ -63,7 +64,7 @@ func (m *Model) trace(segments []string) (n *node, path, rest []string) {
 	n, path = m.root, []string{root}
 	for i, name := range segments[1:] {
 		next, stored := n.child(name)
-		if n.kinds&kindObject == 0 || next == nil || !n.has(name) && n.nameFault(name) != nil {
+		if n.kinds&kindObject == 0 || next == nil || !n.has(name) && len(n.nameFaults(name)) > 0 {
 			return n, path, segments[i+1:]
 		}
 		n, path = next, append(path, stored)
@@ -71,8 +72,8 @@ func (m *Model) trace(segments []string) (n *node, path, rest []string) {
 	return n, path, nil
 }
 
-// nameFault is what is wrong with a name that the user chose.
-func (n *node) nameFault(name string) error {
+// nameFaults are what is wrong with a name that the user chose.
+func (n *node) nameFaults(name string) []schema.Fault {
 	if n.names == nil || n.names.bare || n.names.quick != nil && n.names.quick(name) {
 		return nil
 	}
@@ -88,7 +89,7 @@ func (m *Model) exists(k key.Key) bool {
 // badName tells that a name the user chose breaks the rule for such names.
 func badName(n *node, path []string, name string) Violation {
 	w := &walk{}
-	v := w.explain(n.names, name, n.nameFault(name))[0]
+	v := w.explain(n.names, name, n.nameFaults(name))[0]
 	v.Key = joinNames(append(slices.Clone(path), name))
 	return v
 }

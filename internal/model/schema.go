@@ -4,22 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/hostler-os/hostler/internal/schema"
 )
 
-// schemaRoot is where schema files live for the schema library; nothing is
-// ever fetched from there.
-const schemaRoot = "hostler:///"
+const typesFile = "models/types.json"
 
-const (
-	typesFile = "models/types.json"
-	typesRef  = schemaRoot + typesFile + "#/$defs/"
-)
+// typesRef is how the location of a named type begins.
+const typesRef = typesFile + "#/$defs/"
 
 // maxSchemaFile bounds a schema file; the largest of ours is a fiftieth of it.
 const maxSchemaFile = 1 << 20
@@ -28,37 +23,18 @@ const maxSchemaFile = 1 << 20
 // decoded files with it.
 type compiler struct {
 	share   fs.FS
-	schemas *jsonschema.Compiler
+	schemas schema.Compiler
 	texts   map[string][]byte // of the files, by name
-	nodes   map[*jsonschema.Schema]*node
-	weights map[*jsonschema.Schema]int
-	open    map[*jsonschema.Schema]bool // being weighed, to notice schemas that contain themselves
+	nodes   map[*schema.Schema]*node
+	weights map[*schema.Schema]int
+	open    map[*schema.Schema]bool // being weighed, to notice schemas that contain themselves
 }
 
-func newCompiler(share fs.FS) (*compiler, error) {
-	vocabulary, err := newVocabulary()
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.UseLoader(noLoader{})
-	c.UseRegexpEngine(lazyRegexps())
-	c.AssertFormat()
-	c.AssertVocabs()
-	c.RegisterVocabulary(vocabulary)
-	registerFormats(c)
+func newCompiler(share fs.FS) *compiler {
 	return &compiler{
-		share: share, schemas: c, texts: map[string][]byte{},
-		nodes: map[*jsonschema.Schema]*node{}, weights: map[*jsonschema.Schema]int{}, open: map[*jsonschema.Schema]bool{},
-	}, nil
-}
-
-// noLoader keeps schemas from naming files and network addresses.
-type noLoader struct{}
-
-func (noLoader) Load(ref string) (any, error) {
-	return nil, fmt.Errorf("%s: a schema may refer to itself and to ../types.json only", ref)
+		share: share, schemas: schema.Compiler{Formats: formats, Keywords: ourKeywords, Extend: readExtension}, texts: map[string][]byte{},
+		nodes: map[*schema.Schema]*node{}, weights: map[*schema.Schema]int{}, open: map[*schema.Schema]bool{},
+	}
 }
 
 // add reads a schema file and returns its text.
@@ -72,18 +48,16 @@ func (c *compiler) add(name string) ([]byte, error) {
 		return nil, atPlace(text, err)
 	}
 	c.texts[name] = text
-	if err := c.schemas.AddResource(schemaRoot+name, doc); err != nil {
-		return nil, err
-	}
+	c.schemas.Add(name, doc)
 	return text, nil
 }
 
 // group compiles the schema of a group that was added.
 func (c *compiler) group(name string) (*node, error) {
 	file := path.Join("models", name, "schema.json")
-	compiled, err := c.schemas.Compile(schemaRoot + file)
+	compiled, err := c.schemas.Compile(file)
 	if err != nil {
-		return nil, c.fault(file, err)
+		return nil, c.fault(err)
 	}
 	if _, err := c.weight(compiled); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
@@ -95,17 +69,12 @@ func (c *compiler) group(name string) (*node, error) {
 	return n, nil
 }
 
-// schemaError is the library's text without the made-up address.
-func schemaError(err error) string {
-	return strings.ReplaceAll(strings.ReplaceAll(err.Error(), schemaRoot, ""), "\n", " ")
-}
-
 // node is one place in the model: what may stand there and how it is stored.
-// It is what reading a document walks along; the schema library checks the
+// It is what reading a document walks along; package schema checks the
 // values at its leaves.
 type node struct {
-	schema      *jsonschema.Schema // nil for the root and for places without rules
-	typeName    string             // of types.json; empty for a type without name
+	schema      *schema.Schema // nil for the root and for places without rules
+	typeName    string         // of types.json; empty for a type without name
 	kinds       kinds
 	title       string
 	description string
@@ -125,7 +94,7 @@ type node struct {
 	free      bool              // anything may stand here and below
 	never     bool              // nothing may stand here
 	decided   bool              // the schema says what further members are
-	quick     func(string) bool // a text that it is true for is valid; nil: ask the schema library
+	quick     func(string) bool // a text that it is true for is valid; nil: ask package schema
 	bare      bool              // the walk itself checks everything that the schema says
 	secret    bool              // the value must not be shown
 	hides     bool              // something below is secret
@@ -139,7 +108,7 @@ type member struct {
 }
 
 type pattern struct {
-	regexp jsonschema.Regexp
+	regexp *schema.Regexp
 	node   *node
 }
 
@@ -148,30 +117,25 @@ type pattern struct {
 type fromMap struct{ key, value string }
 
 // kinds is a set of JSON types; integer is a number without fraction and exponent.
-type kinds uint8
+type kinds = schema.Types
 
 const (
-	kindNull kinds = 1 << iota
-	kindBoolean
-	kindInteger
-	kindNumber
-	kindString
-	kindArray
-	kindObject
+	kindNull    = schema.Null
+	kindBoolean = schema.Boolean
+	kindInteger = schema.Integer
+	kindNumber  = schema.Number
+	kindString  = schema.String
+	kindArray   = schema.Array
+	kindObject  = schema.Object
 
 	kindAny = kindNull<<7 - 1
 )
-
-var kindNames = map[string]kinds{
-	"null": kindNull, "boolean": kindBoolean, "integer": kindInteger, "number": kindNumber | kindInteger,
-	"string": kindString, "array": kindArray, "object": kindObject,
-}
 
 // free is a place where a schema allows anything.
 func free() *node { return &node{kinds: kindAny, bare: true, free: true} }
 
 // node builds the place for a compiled schema that was weighed, and so does not contain itself.
-func (c *compiler) node(s *jsonschema.Schema) (*node, error) {
+func (c *compiler) node(s *schema.Schema) (*node, error) {
 	if n, ok := c.nodes[s]; ok {
 		return n, nil
 	}
@@ -183,7 +147,7 @@ func (c *compiler) node(s *jsonschema.Schema) (*node, error) {
 	}
 	n.settle()
 	if err := n.checkFromMap(); err != nil {
-		return nil, fmt.Errorf("%s: %w", location(s), err)
+		return nil, fmt.Errorf("%s: %w", s.Location, err)
 	}
 	c.nodes[s] = n
 	return n, nil
@@ -210,7 +174,7 @@ func (n *node) checkFromMap() error {
 
 // merge adds what part says: s itself or a schema that s refers to. What
 // stands nearer to s wins.
-func (c *compiler) merge(n *node, part *jsonschema.Schema) error {
+func (c *compiler) merge(n *node, part *schema.Schema) error {
 	if part.Bool != nil {
 		n.free, n.never, n.bare = *part.Bool, !*part.Bool, true
 		return nil
@@ -218,10 +182,8 @@ func (c *compiler) merge(n *node, part *jsonschema.Schema) error {
 	if name, ok := strings.CutPrefix(part.Location, typesRef); ok && n.typeName == "" && !strings.Contains(name, "/") {
 		n.typeName, n.rule = name, part.Description
 	}
-	if n.kinds == 0 && part.Types != nil {
-		for _, name := range part.Types.ToStrings() {
-			n.kinds |= kindNames[name]
-		}
+	if n.kinds == 0 {
+		n.kinds = part.Types
 	}
 	n.title = first(n.title, part.Title)
 	n.description = first(n.description, part.Description)
@@ -244,7 +206,7 @@ func first(a, b string) string {
 	return b
 }
 
-func (c *compiler) mergeObject(n *node, part *jsonschema.Schema, order []string) error {
+func (c *compiler) mergeObject(n *node, part *schema.Schema, order []string) error {
 	for _, name := range order {
 		sub, ok := part.Properties[name]
 		if !ok || slices.ContainsFunc(n.members, func(m member) bool { return m.name == name }) {
@@ -255,17 +217,17 @@ func (c *compiler) mergeObject(n *node, part *jsonschema.Schema, order []string)
 			return err
 		}
 		if child.never {
-			n.bare, n.quick = false, nil // the schema library refuses it
+			n.bare, n.quick = false, nil // package schema refuses it
 			continue
 		}
 		n.members = append(n.members, member{name, child})
 	}
-	for expr, sub := range part.PatternProperties {
-		child, err := c.node(sub)
+	for _, p := range part.PatternProperties {
+		child, err := c.node(p.Schema)
 		if err != nil {
 			return err
 		}
-		n.patterns = append(n.patterns, pattern{expr, child})
+		n.patterns = append(n.patterns, pattern{p.Pattern, child})
 	}
 	slices.SortFunc(n.patterns, func(a, b pattern) int { return strings.Compare(a.regexp.String(), b.regexp.String()) })
 	var err error
@@ -282,22 +244,20 @@ func (c *compiler) mergeObject(n *node, part *jsonschema.Schema, order []string)
 }
 
 // additional is the place of members that have no name in the schema.
-func (c *compiler) additional(v any) (*node, error) {
-	switch v := v.(type) {
-	case *jsonschema.Schema:
-		return c.node(v)
-	case bool:
-		if v {
-			return free(), nil
-		}
+func (c *compiler) additional(s *schema.Schema) (*node, error) {
+	switch {
+	case s.Bool == nil:
+		return c.node(s)
+	case *s.Bool:
+		return free(), nil
 	}
 	return nil, nil
 }
 
-func (c *compiler) mergeArray(n *node, part *jsonschema.Schema) error {
+func (c *compiler) mergeArray(n *node, part *schema.Schema) error {
 	var err error
-	if part.Items2020 != nil && n.items == nil {
-		if n.items, err = c.node(part.Items2020); err != nil {
+	if part.Items != nil && n.items == nil {
+		if n.items, err = c.node(part.Items); err != nil {
 			return err
 		}
 	}
@@ -314,18 +274,17 @@ func (c *compiler) mergeArray(n *node, part *jsonschema.Schema) error {
 }
 
 // bare tells whether part says nothing beyond types, members and elements.
-func bare(p *jsonschema.Schema) bool {
+func bare(p *schema.Schema) bool {
 	return p.Enum == nil && p.Const == nil && p.Not == nil && p.AllOf == nil && p.AnyOf == nil && p.OneOf == nil &&
-		p.If == nil && p.Format == nil && p.Pattern == nil && p.MinLength == nil && p.MaxLength == nil &&
-		p.Minimum == nil && p.Maximum == nil && p.ExclusiveMinimum == nil && p.ExclusiveMaximum == nil && p.MultipleOf == nil &&
-		p.MinItems == nil && p.MaxItems == nil && !p.UniqueItems && p.Contains == nil && p.UnevaluatedItems == nil &&
-		p.MinProperties == nil && p.MaxProperties == nil && p.Required == nil && p.DependentRequired == nil &&
-		p.DependentSchemas == nil && p.UnevaluatedProperties == nil && p.DynamicRef == nil && p.Dependencies == nil
+		p.If == nil && p.Format == "" && p.Pattern == nil && p.MinLength == nil && p.MaxLength == nil &&
+		p.Minimum == nil && p.Maximum == nil && p.AboveMinimum == nil && p.BelowMaximum == nil && p.MultipleOf == nil &&
+		p.MinItems == nil && p.MaxItems == nil && !p.UniqueItems && p.Contains == nil &&
+		p.MinProperties == nil && p.MaxProperties == nil && p.Required == nil && p.DependentRequired == nil && p.DependentSchemas == nil
 }
 
 // constrain notes what part demands beyond types, members and elements. Where
 // that is one format or one pattern, texts need no detour to find out.
-func (n *node) constrain(part *jsonschema.Schema) {
+func (n *node) constrain(part *schema.Schema) {
 	if bare(part) {
 		return
 	}
@@ -338,15 +297,15 @@ func (n *node) constrain(part *jsonschema.Schema) {
 }
 
 // onlyCheck is the check of a schema that has but one.
-func onlyCheck(s *jsonschema.Schema) func(string) bool {
+func onlyCheck(s *schema.Schema) func(string) bool {
 	rest := *s
-	rest.Format, rest.Pattern = nil, nil
+	rest.Format, rest.Pattern = "", nil
 	switch {
 	case !bare(&rest):
-	case s.Format == nil:
+	case s.Format == "":
 		return s.Pattern.MatchString
-	case s.Pattern == nil && formats[s.Format.Name] != nil:
-		check := formats[s.Format.Name]
+	case s.Pattern == nil:
+		check := formats[s.Format]
 		return func(text string) bool { return check(text) == nil }
 	}
 	return nil
@@ -428,12 +387,3 @@ func (n *node) element(i int) *node {
 
 // isMap tells whether users choose the names of members.
 func (n *node) isMap() bool { return n.kinds&kindObject != 0 && n.values != nil }
-
-// location is where a schema stands, for messages.
-func location(s *jsonschema.Schema) string {
-	text, err := url.PathUnescape(strings.TrimPrefix(s.Location, schemaRoot))
-	if err != nil {
-		return s.Location
-	}
-	return text
-}

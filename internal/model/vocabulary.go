@@ -3,19 +3,14 @@ package model
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/hostler-os/hostler/internal/schema"
 )
 
 // Our keywords. They change how a value is told, shown and stored, and never
-// whether it is valid, so the schema library only has to carry them.
+// whether it is valid.
 const (
 	keywordSecret      = "x-secret"
 	keywordAliases     = "x-aliases"
@@ -27,38 +22,9 @@ const (
 	keywordOrder = "x-order"
 )
 
-const vocabularyURL = schemaRoot + "vocabulary"
-
-const vocabularySchema = `{
-	"properties": {
-		"x-secret": {"type": "boolean"},
-		"x-aliases": {"type": "array", "items": {"type": "string"}},
-		"x-list-from-map": {
-			"type": "object",
-			"properties": {"key": {"type": "string"}, "value": {"type": "string"}},
-			"required": ["key", "value"],
-			"additionalProperties": false
-		},
-		"x-message": {"type": "string"},
-		"x-spellings": {"type": "object"},
-		"x-order": {"type": "array"}
-	}
-}`
-
-func newVocabulary() (*jsonschema.Vocabulary, error) {
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(vocabularySchema))
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource(vocabularyURL, doc); err != nil {
-		return nil, err
-	}
-	schema, err := c.Compile(vocabularyURL)
-	if err != nil {
-		return nil, err
-	}
-	return &jsonschema.Vocabulary{URL: vocabularyURL, Schema: schema, Compile: compileExtension}, nil
+var ourKeywords = map[string]schema.Types{
+	keywordSecret: schema.Boolean, keywordAliases: schema.Array, keywordListFromMap: schema.Object,
+	keywordMessage: schema.String, keywordSpellings: schema.Object, keywordOrder: schema.Array,
 }
 
 // extension is what our keywords say at one schema.
@@ -71,16 +37,11 @@ type extension struct {
 	order     []string
 }
 
-// Validate does nothing: see the keywords.
-func (*extension) Validate(*jsonschema.ValidatorContext, any) {}
-
 // extensionOf finds our keywords at s.
-func extensionOf(s *jsonschema.Schema) *extension {
+func extensionOf(s *schema.Schema) *extension {
 	if s != nil {
-		for _, e := range s.Extensions {
-			if ours, ok := e.(*extension); ok {
-				return ours
-			}
+		if ours, ok := s.Extension.(*extension); ok {
+			return ours
 		}
 	}
 	return &extension{}
@@ -97,18 +58,12 @@ func (e *extension) apply(n *node) {
 	}
 }
 
-// compileExtension reads our keywords; their syntax has been checked.
-func compileExtension(_ *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {
-	if err := errors.Join(checkKeywords(obj), checkFormatName(obj)); err != nil {
-		return nil, err
-	}
-	e := &extension{aliases: texts(obj[keywordAliases]), order: texts(obj[keywordOrder])}
-	e.secret, _ = obj[keywordSecret].(bool)
-	e.message, _ = obj[keywordMessage].(string)
-	if m, ok := obj[keywordListFromMap].(map[string]any); ok {
-		e.fromMap = &fromMap{m["key"].(string), m["value"].(string)}
-	}
-	spellings, _ := obj[keywordSpellings].(map[string]any)
+// readExtension reads our keywords of a schema.
+func readExtension(object map[string]any) (any, error) {
+	e := &extension{aliases: texts(object[keywordAliases]), order: texts(object[keywordOrder])}
+	e.secret, _ = object[keywordSecret].(bool)
+	e.message, _ = object[keywordMessage].(string)
+	spellings, _ := object[keywordSpellings].(map[string]any)
 	for from, to := range spellings {
 		text, err := json.Marshal(to)
 		if err != nil {
@@ -119,45 +74,20 @@ func compileExtension(_ *jsonschema.CompilerContext, obj map[string]any) (jsonsc
 		}
 		e.spellings[from] = text
 	}
-	if e.empty() {
-		return nil, nil
+	var err error
+	if m, ok := object[keywordListFromMap].(map[string]any); ok {
+		e.fromMap, err = readFromMap(m)
 	}
-	return e, nil
+	return e, err
 }
 
-func (e *extension) empty() bool {
-	return !e.secret && e.aliases == nil && e.fromMap == nil && e.message == "" && e.spellings == nil && e.order == nil
-}
-
-// keywords are those of JSON Schema 2020-12, and ours.
-const keywords = "$schema $id $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs definitions " +
-	"prefixItems items contains additionalProperties properties patternProperties dependentSchemas propertyNames " +
-	"if then else allOf anyOf oneOf not unevaluatedItems unevaluatedProperties " +
-	"type const enum multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern " +
-	"maxItems minItems uniqueItems maxContains minContains maxProperties minProperties required dependentRequired " +
-	"title description default deprecated readOnly writeOnly examples format contentEncoding contentMediaType contentSchema " +
-	keywordSecret + " " + keywordAliases + " " + keywordListFromMap + " " + keywordMessage + " " + keywordSpellings + " " + keywordOrder
-
-// checkKeywords refuses misspelt keywords, too: their rule would not hold, and
-// what they call secret would be shown.
-func checkKeywords(obj map[string]any) error {
-	known := strings.Fields(keywords)
-	for _, name := range slices.Sorted(maps.Keys(obj)) {
-		if slices.Contains(known, name) {
-			continue
+func readFromMap(m map[string]any) (*fromMap, error) {
+	for _, name := range []string{"key", "value"} {
+		if _, ok := m[name].(string); !ok {
+			return nil, &schema.Error{Pointer: "/" + keywordListFromMap, Message: "missing field " + name}
 		}
-		return &wordFault{name, fmt.Sprintf("unknown keyword %q", name), didYouMean(nearest(name, known))}
 	}
-	return nil
-}
-
-// checkFormatName refuses a misspelt format of ours, which JSON Schema would ignore.
-func checkFormatName(obj map[string]any) error {
-	name, _ := obj["format"].(string)
-	if !strings.HasPrefix(name, "hostler-") || name == commandFormat || formats[name] != nil {
-		return nil
-	}
-	return &wordFault{name, fmt.Sprintf("unknown format %q", name), didYouMean(nearest(name, slices.Sorted(maps.Keys(formats))))}
+	return &fromMap{m["key"].(string), m["value"].(string)}, nil
 }
 
 func texts(v any) []string {

@@ -3,7 +3,7 @@ package model
 import (
 	"fmt"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/hostler-os/hostler/internal/schema"
 )
 
 // maxWeight bounds the subschemas of a group's schema, each counted as often as
@@ -12,56 +12,25 @@ import (
 const maxWeight = 1_000_000
 
 // weight counts s and the subschemas that a value may be checked against.
-func (c *compiler) weight(s *jsonschema.Schema) (int, error) {
+func (c *compiler) weight(s *schema.Schema) (int, error) {
 	if w, ok := c.weights[s]; ok {
 		return w, nil
 	}
 	c.open[s] = true
 	defer delete(c.open, s)
 	total := 1
-	for _, sub := range subschemas(s) {
+	for _, sub := range s.Subschemas() {
 		if c.open[sub] {
-			return 0, fmt.Errorf("%s contains itself; settings have a finite depth", location(s))
+			return 0, fmt.Errorf("%s contains itself; settings have a finite depth", s.Location)
 		}
 		w, err := c.weight(sub)
 		if err != nil {
 			return 0, err
 		}
 		if total += w; total > maxWeight {
-			return 0, fmt.Errorf("%s: its references multiply to more than %d schemas", location(s), maxWeight)
+			return 0, fmt.Errorf("%s: its references multiply to more than %d schemas", s.Location, maxWeight)
 		}
 	}
 	c.weights[s] = total
 	return total, nil
-}
-
-// subschemas are the direct parts of s that are schemas.
-func subschemas(s *jsonschema.Schema) []*jsonschema.Schema {
-	subs := []*jsonschema.Schema{
-		s.Ref, s.RecursiveRef, s.Not, s.If, s.Then, s.Else, s.PropertyNames, s.UnevaluatedProperties,
-		s.Contains, s.Items2020, s.UnevaluatedItems,
-	}
-	if s.DynamicRef != nil {
-		subs = append(subs, s.DynamicRef.Ref)
-	}
-	subs = append(append(append(append(subs, s.AllOf...), s.AnyOf...), s.OneOf...), s.PrefixItems...)
-	if sub, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
-		subs = append(subs, sub)
-	}
-	for _, sub := range s.Properties {
-		subs = append(subs, sub)
-	}
-	for _, sub := range s.PatternProperties {
-		subs = append(subs, sub)
-	}
-	for _, sub := range s.DependentSchemas {
-		subs = append(subs, sub)
-	}
-	present := subs[:0]
-	for _, sub := range subs {
-		if sub != nil {
-			present = append(present, sub)
-		}
-	}
-	return present
 }

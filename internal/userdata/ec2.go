@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"sync"
 
 	"github.com/hostler-os/hostler/internal/durable"
 )
@@ -21,7 +22,9 @@ const (
 	noService      = "no metadata service is asked from a sandbox"
 )
 
-var regionForm = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+var regionForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+})
 
 // identityDocument is the provider of the region, as the instance's identity
 // document has it: a file, or the metadata service.
@@ -54,7 +57,7 @@ func (f Found) region(text []byte) (Found, error) {
 	if err := json.Unmarshal(text, &identity); err != nil {
 		return f, &Fault{Message: fmt.Sprintf("read the identity document: %v", err)}
 	}
-	if identity.Region == nil || !regionForm.MatchString(*identity.Region) {
+	if identity.Region == nil || !regionForm().MatchString(*identity.Region) {
 		return f, &Fault{Message: "the identity document names no region"}
 	}
 	f.Raw = regionDocument(*identity.Region)
