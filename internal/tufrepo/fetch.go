@@ -58,12 +58,18 @@ func (c *client) wait(ctx context.Context, failures int, err error) error {
 	}
 }
 
-// Metadata implements Source.
+// errSlow is why a metadata file is given up that does come, but hardly.
+var errSlow = errors.New("it comes too slowly")
+
+// Metadata implements Source. Metadata is small, and others wait while it is
+// read, so the whole of it has a time-out too.
 func (r remote) Metadata(ctx context.Context, name string, limit int64) ([]byte, error) {
 	at, err := r.address(r.base, name)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, wholePerIdle*r.Idle, errSlow)
+	defer cancel()
 	var data []byte
 	err = r.retry(ctx, func() error {
 		data, err = r.metadata(ctx, at, limit)

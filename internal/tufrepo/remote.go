@@ -25,8 +25,9 @@ type RemoteOptions struct {
 	// Query gives parameters that are added to each request, sorted by name; nil:
 	// none. It is asked each time, so they may follow what is known by then.
 	Query func() url.Values
-	// Idle is how long a server may be silent, or send less than 1 KiB, before a
-	// request counts as broken; 0: 30 s. There is no limit on the whole.
+	// Idle is how long a server may be silent, or send less than 16 KiB, before a
+	// request counts as broken; 0: 30 s. A metadata file may take ten times as
+	// long, tries included; a target has no limit on the whole.
 	Idle time.Duration
 	// Tries is how often something is asked for in vain before it counts as out
 	// of reach. What gets a target on by 64 KiB begins the count again. 0: 5.
@@ -286,7 +287,7 @@ func checkStatus(at *url.URL, r *http.Response) error {
 }
 
 // errRange is a server's refusal to send a part.
-var errRange = errors.New("range refused")
+var errRange = fmt.Errorf("%w: range refused", ErrMalformed)
 
 // later is how long a server asks to be left alone.
 type later time.Duration
@@ -304,9 +305,13 @@ func retryAfter(h http.Header) error {
 // errIdle is why a request to a silent server is given up.
 var errIdle = errors.New("the server sends nothing, or next to nothing")
 
-// leastPerIdle is what must come within the idle time-out: a server that sends a
-// byte now and then would otherwise hold us for ever.
-const leastPerIdle = 1 << 10
+const (
+	// leastPerIdle is what must come within the idle time-out, in bytes: a server
+	// that sends one now and then would otherwise hold us for ever.
+	leastPerIdle = 16 << 10
+	// wholePerIdle is how many of them a metadata file may take.
+	wholePerIdle = 10
+)
 
 // watched is a body under a watchdog, which cancels its request.
 type watched struct {
