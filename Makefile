@@ -20,7 +20,7 @@ VARIANT ?= metal-dev
 # its own: scripts run it often and containers get it alone, and without what
 # the others link it starts sooner.
 HOST_PROGRAMS = apiserver schnauzer schnauzer-v2 signpost sundog updog \
-	early-boot-config settings-committer thar-be-settings storewolf
+	early-boot-config settings-committer thar-be-settings storewolf thar-be-updates
 
 # What the programs answer to --version; empty: what Go knows of the build.
 VERSION ?=

@@ -17,6 +17,7 @@ const (
 	CodeForbidden      Code = "forbidden"       // the caller's role is too weak
 	CodeTooLarge       Code = "too-large"       // a limit is exceeded
 	CodeConflict       Code = "conflict"        // not possible in this state
+	CodeLocked         Code = "locked"          // somebody is at it already
 	CodeRenderFailed   Code = "render-failed"   // a template cannot be rendered
 	CodeApplyFailed    Code = "apply-failed"    // a file or a service
 	CodeUnavailable    Code = "unavailable"     // the server is stopping

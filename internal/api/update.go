@@ -113,3 +113,21 @@ type UpdateTarget struct {
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"`
 }
+
+// UpdateWork is how far a command has come that is under way.
+type UpdateWork struct {
+	Command string    `json:"command"`
+	Version string    `json:"version,omitempty"` // that is being installed
+	Started time.Time `json:"started"`
+	Changed time.Time `json:"changed"` // when this was written
+	Step    string    `json:"step,omitempty"`
+	Since   time.Time `json:"since,omitzero"`   // when the step began
+	Target  string    `json:"target,omitempty"` // the file of the release that is being fetched
+	Phase   string    `json:"phase,omitempty"`  // write or verify
+	Fetched int64     `json:"fetched"`          // bytes of the target
+	Size    int64     `json:"size"`             // of the target, in bytes
+	Written int64     `json:"written"`          // bytes of the image compared and written, or read back
+	Differ  int64     `json:"differ"`           // bytes of those that had to be written
+	Before  int64     `json:"before"`           // bytes of the targets before this one
+	Total   int64     `json:"total"`            // bytes of all targets
+}

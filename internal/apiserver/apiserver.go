@@ -25,6 +25,7 @@ import (
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/service"
 	"github.com/hostler-os/hostler/internal/template/hostfacts"
+	"github.com/hostler-os/hostler/internal/updater"
 )
 
 const name = "apiserver"
@@ -133,6 +134,7 @@ func (p *program) makeServer() error {
 		Boots:    p.boots,
 		LastBoot: p.lastBoot,
 		Lint:     p.lint,
+		Updates:  &updates{p, &updater.Updater{Root: p.root, Now: time.Now, Log: p.log}},
 		Path:     p.datastore,
 		Version:  cli.Version(),
 	})

@@ -16,10 +16,14 @@ import (
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/sandbox"
+	"github.com/hostler-os/hostler/internal/tharbeupdates"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"apiserver": func() { cli.Main(apiserver.Run) }})
+	testscript.Main(m, map[string]func(){
+		"apiserver":       func() { cli.Main(apiserver.Run) },
+		"thar-be-updates": func() { cli.Main(tharbeupdates.Run) },
+	})
 }
 
 // TestScripts runs the program as people and systemd do. Each script has a sandbox in $ROOT.

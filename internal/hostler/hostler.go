@@ -23,6 +23,7 @@ import (
 	"github.com/hostler-os/hostler/internal/schnauzer"
 	"github.com/hostler-os/hostler/internal/signpost"
 	"github.com/hostler-os/hostler/internal/sundog"
+	"github.com/hostler-os/hostler/internal/tharbeupdates"
 	"github.com/hostler-os/hostler/internal/updog"
 )
 
@@ -47,6 +48,7 @@ var programs = []program{
 	{"schema", "", "print the JSON Schema of a variant's user data, for editors", schema},
 	{"health", "", "judge whether the host has booted well", healthcheck.Run},
 	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
+	{"thar-be-updates", "", "run one command of an update, for the API", tharbeupdates.Run},
 	{"updog", "", "find an update, write it into the spare set, make it boot next", updog.Run},
 	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
 }

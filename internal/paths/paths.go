@@ -83,6 +83,22 @@ func (r Root) Migrations() string     { return r.Join("/var/lib/bottlerocket-mig
 // Attempts is the journal of updates that were tried on this host.
 func (r Root) Attempts() string { return r.Join("/var/lib/hostler/updates.json") }
 
+// Disk names the disk of a root that is not the host's.
+func (r Root) Disk() string { return r.Join("/etc/hostler/disk.toml") }
+
+// UpdateRecord is how far the update of this host has come; it survives reboots.
+func (r Root) UpdateRecord() string { return r.Join("/var/lib/hostler/update-state.json") }
+
+// UpdaterLock, UpdaterConfig and UpdateStatus are where the reference's programs
+// keep the same: its lock, its version lock and what its API tells.
+func (r Root) UpdaterLock() string   { return r.Join("/run/lock/thar-be-updates.lock") }
+func (r Root) UpdaterConfig() string { return r.Join("/etc/thar-be-updates.toml") }
+func (r Root) UpdateStatus() string  { return r.Join("/run/cache/thar-be-updates/status.json") }
+
+// UpdateProgress is how far the command has come that is under way, UpdateCancel asks it to stop.
+func (r Root) UpdateProgress() string { return r.Join("/run/cache/thar-be-updates/progress.json") }
+func (r Root) UpdateCancel() string   { return r.Join("/run/cache/thar-be-updates/cancel") }
+
 // UpdateLock is held by the process that updates the host, MetadataLock by the one that reads a repository.
 func (r Root) UpdateLock() string   { return r.Join("/run/hostler/update.lock") }
 func (r Root) MetadataLock() string { return r.Join("/run/hostler/metadata.lock") }

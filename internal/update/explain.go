@@ -62,3 +62,14 @@ func (c *Catalog) describe(ctx context.Context, v manifest.Verdict) (api.UpdateR
 	}
 	return r, nil
 }
+
+// FailedBefore tells of a release, for a [Wish], how it failed on this host.
+func (c *Catalog) FailedBefore(ctx context.Context, j *Journal) func(manifest.Update) string {
+	return func(u manifest.Update) string {
+		digest, err := c.Digest(ctx, u)
+		if err != nil {
+			return "" // its images are not there: installing it will tell
+		}
+		return j.Failed(u, digest)
+	}
+}

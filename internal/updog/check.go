@@ -12,15 +12,7 @@ import (
 // wish is what the command line asks for. A release that failed to boot here is
 // not wished again.
 func (a *app) wish(ctx context.Context, c *update.Catalog, j *update.Journal) update.Wish {
-	failed := func(u manifest.Update) string {
-		digest, err := c.Digest(ctx, u)
-		if err != nil {
-			// Its images are not there: installing it will tell.
-			return ""
-		}
-		return j.Failed(u, digest)
-	}
-	return update.Wish{Forced: a.forced, IgnoreWaves: a.ignoreWaves, Failed: failed}
+	return update.Wish{Forced: a.forced, IgnoreWaves: a.ignoreWaves, Failed: c.FailedBefore(ctx, j)}
 }
 
 // prepare proves the repository, as every sub-command of the reference does.

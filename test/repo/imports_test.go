@@ -21,7 +21,7 @@ var wrapped = []struct {
 	{"github.com/santhosh-tekuri/jsonschema", nil, "it judges in tests; at every start of every program it costs 4 ms"},
 	{"github.com/nlnwa/whatwg-url", []string{"internal/model", "internal/template"}, "a scalar type of the model and a template helper read URLs as the reference does"},
 	{"github.com/klauspost/compress", []string{"internal/userdata", "internal/update/delta", "internal/update/image"}, "what decompresses bytes from outside has its limits beside it"},
-	{"github.com/pierrec/lz4", []string{"internal/update/image"}, "what decompresses bytes from outside has its limits beside it"},
+	{"github.com/pierrec/lz4", []string{"internal/update/image", "internal/update/updatetest"}, "what decompresses bytes from outside has its limits beside it"},
 	{"github.com/tidwall/btree", []string{"internal/datastore"}, "how snapshots share memory is the store's affair"},
 	{"github.com/aymanbagabas/go-udiff", []string{"internal/apply"}, "plans alone have diffs"},
 	{"github.com/VictoriaMetrics/metrics", []string{"internal/api/server"}, "the server alone is measured"},
@@ -102,10 +102,10 @@ var rooms = []struct {
 	{"api/server", []string{"api", "apply", "datastore", "durable", "key", "model", "osrelease"}},
 
 	{"health", []string{"api", "api/client", "bootlog", "durable", "paths", "service", "slot"}},
-
+	{"updater", []string{"api", "durable", "osrelease", "paths", "slot"}},
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
 	{"apiserver", []string{
-		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "userdata",
+		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "updater", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},
 	{"sundog", []string{
@@ -119,6 +119,11 @@ var rooms = []struct {
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
+	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
+	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
+	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
+	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates"}},
 }
 
 const embedded = ""

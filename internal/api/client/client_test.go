@@ -84,7 +84,7 @@ func TestErrorsCrossTheSocket(t *testing.T) {
 		},
 		{"bare text", 422, nil, "Tried to commit with no pending changes", api.Error{Code: api.CodeNothingPending, Message: "Tried to commit with no pending changes"}},
 		{"nothing", 404, nil, "", api.Error{Code: api.CodeNotFound, Message: "404 not found"}},
-		{"locked", 423, nil, "Update lock held", api.Error{Code: api.CodeConflict, Message: "Update lock held"}},
+		{"locked", 423, nil, "Update lock held", api.Error{Code: api.CodeLocked, Message: "Update lock held"}},
 		{"JSON that is no error", 500, map[string]string{"Content-Type": "application/json"}, `["x"]`, api.Error{Code: api.CodeInternal, Message: `["x"]`}},
 		{"bad encoding", 403, map[string]string{"Hostler-Error-Hint": "100%"}, "no", api.Error{Code: api.CodeForbidden, Message: "no", Hint: "100%"}},
 	}

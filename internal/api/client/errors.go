@@ -107,8 +107,10 @@ func codeOf(status int) api.Code {
 		return api.CodeForbidden
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		return api.CodeNotFound
-	case http.StatusConflict, http.StatusLocked:
+	case http.StatusConflict:
 		return api.CodeConflict
+	case http.StatusLocked:
+		return api.CodeLocked
 	case http.StatusRequestEntityTooLarge:
 		return api.CodeTooLarge
 	case http.StatusUnprocessableEntity:

@@ -24,6 +24,8 @@ func status(code api.Code) int {
 		return http.StatusNotFound
 	case api.CodeConflict:
 		return http.StatusConflict
+	case api.CodeLocked:
+		return http.StatusLocked
 	case api.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case api.CodeNothingPending, api.CodeRenderFailed:

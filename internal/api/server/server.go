@@ -32,8 +32,9 @@ type Config struct {
 	Access Access
 	Log    *slog.Logger
 
-	Boots    func() ([]api.Boot, error)                               // the reports of the last boots, newest first; nil: none
-	LastBoot func() *api.Boot                                         // the newest of them; nil: none
+	Boots    func() ([]api.Boot, error) // the reports of the last boots, newest first; nil: none
+	LastBoot func() *api.Boot           // the newest of them; nil: none
+	Updates  Updates
 	Lint     func(variant string, doc []byte) (api.LintResult, error) // judges user data; variant "": this host's
 
 	Path     string                       // of the datastore's file, for its size; may be empty

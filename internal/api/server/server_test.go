@@ -74,12 +74,13 @@ func newWorld(t testing.TB, adjust ...func(*Config)) *world {
 	})
 	config := Config{
 		Store: store, Engine: engine, Model: m,
-		OS:     func() (osrelease.Release, error) { return release, nil },
-		Reboot: func(context.Context) error { return nil },
-		Access: Access{Owner: 1 << 30, Groups: []GroupGrant{{1, "readers", api.RoleRead}, {2, "writers", api.RoleWrite}}},
-		Peer:   w.credentials,
-		Path:   w.root.Datastore(),
-		Log:    log,
+		OS:      func() (osrelease.Release, error) { return release, nil },
+		Reboot:  func(context.Context) error { return nil },
+		Updates: noUpdates{},
+		Access:  Access{Owner: 1 << 30, Groups: []GroupGrant{{1, "readers", api.RoleRead}, {2, "writers", api.RoleWrite}}},
+		Peer:    w.credentials,
+		Path:    w.root.Datastore(),
+		Log:     log,
 	}
 	for _, f := range adjust {
 		f(&config)
@@ -261,7 +262,7 @@ func (w *world) raw(request string) string {
 
 func TestNotYetServed(t *testing.T) {
 	w := newWorld(t)
-	for _, target := range []string{"GET /exec", "GET /report/cis?level=1", "POST /actions/refresh-updates", "GET /updates/status"} {
+	for _, target := range []string{"GET /exec", "GET /report/cis?level=1", "POST /actions/ephemeral-storage/init"} {
 		method, path, _ := strings.Cut(target, " ")
 		got := w.do(method, path, "")
 		if got.Status != http.StatusNotImplemented || got.Header.Get("Hostler-Error-Code") != "not-implemented" {

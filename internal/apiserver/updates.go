@@ -1,0 +1,114 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/updater"
+)
+
+// updates answers the routes of updates. It runs no command itself: it starts
+// thar-be-updates, so that this process stays small.
+type updates struct {
+	*program
+	machine *updater.Updater
+}
+
+const dispatcher = "thar-be-updates"
+
+// dispatcherPath is the program beside this one, or where programs are found.
+func dispatcherPath() (string, error) {
+	if self, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(self), dispatcher)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath(dispatcher)
+}
+
+// refusals are the answers to exit codes of thar-be-updates.
+var refusals = map[int]api.Error{
+	updater.ExitLocked: {
+		Code: api.CodeLocked, Message: "Update lock held",
+		Hint: "another update command is under way; GET /updates shows how far it is",
+	},
+	updater.ExitState: {
+		Code: api.CodeConflict, Message: "Update action not allowed according to update state",
+		Hint: "GET /updates/status tells the state; docs/updates.md which command may follow which",
+	},
+	updater.ExitNoChoice: {
+		Code: api.CodeNotFound, Message: "Previously chosen Update no longer exists",
+		Hint: "look for updates first: POST /actions/refresh-updates",
+	},
+	updater.ExitNoImage: {
+		Code: api.CodeNotFound, Message: "No update image applied to staging partition",
+		Hint: "prepare an update first: POST /actions/prepare-update",
+	},
+}
+
+// Do begins a command.
+func (u *updates) Do(ctx context.Context, command string) error {
+	path, err := dispatcherPath()
+	if err != nil {
+		return notStarted(err)
+	}
+	c := exec.CommandContext(ctx, path, "--root", string(u.root), command)
+	c.Args[0] = dispatcher
+	c.Dir, c.Stderr = "/", os.Stderr
+	err = c.Run()
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		u.log.Info("update command begun", "command", command)
+		return nil
+	case !exited:
+		return notStarted(err)
+	}
+	if refusal, ok := refusals[exit.ExitCode()]; ok {
+		return &refusal
+	}
+	return dispatcherFailed()
+}
+
+func notStarted(err error) error {
+	return &api.Error{
+		Code: api.CodeInternal, Message: fmt.Sprintf("Unable to start the update dispatcher: %v ", err),
+		Hint: dispatcher + " is a name of the file that holds the host's programs",
+	}
+}
+
+func dispatcherFailed() error {
+	return &api.Error{Code: api.CodeInternal, Message: "Update dispatcher failed", Hint: "the server's log has what it said"}
+}
+
+// Status is what the reference's clients ask for.
+func (u *updates) Status(ctx context.Context) (api.UpdateStatus, error) {
+	unlock, err := u.machine.Share()
+	switch open := (*updater.OpenError)(nil); {
+	case errors.As(err, &open):
+		return api.UpdateStatus{}, &api.Error{Code: api.CodeInternal, Message: fmt.Sprintf("Unable to open update lock file: %v", err)}
+	case err != nil:
+		return api.UpdateStatus{}, &api.Error{
+			Code: api.CodeLocked, Message: fmt.Sprintf("Unable to obtain shared lock for reading update status: %v", err),
+			Hint: "an update command is under way; GET /updates tells how far it is",
+		}
+	}
+	defer unlock()
+	v, err := u.machine.View(ctx)
+	switch {
+	case errors.Is(err, updater.ErrNone):
+		return api.UpdateStatus{}, &api.Error{
+			Code: api.CodeNotFound, Message: "Update status is uninitialized, refresh-updates to initialize it",
+		}
+	case err != nil:
+		u.log.Error("status of updates cannot be told", "err", err)
+		return api.UpdateStatus{}, dispatcherFailed()
+	}
+	return v.Status, nil
+}

@@ -1,0 +1,207 @@
+package apiserver_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
+	"github.com/hostler-os/hostler/internal/update/updatetest"
+)
+
+// imageSize is that of the images of releases, in bytes.
+const imageSize = 200_000
+
+// operator is a client as the reference's operator for Kubernetes is one.
+type operator struct {
+	*updatetest.Host
+	t    testing.TB
+	http *http.Client
+}
+
+func newOperator(t *testing.T) *operator {
+	root := newRoot(t)
+	return &operator{updatetest.New(t, root, "1.20.0"), t, sandboxtest.Start(t, root).HTTP}
+}
+
+func (o *operator) request(method, path string) (int, string) {
+	o.t.Helper()
+	request, err := http.NewRequest(method, "http://localhost"+path, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	response, err := o.http.Do(request)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// status is what the operator makes of a status: it takes these words and no others.
+type status struct {
+	State     string   `json:"update_state"`
+	Available []string `json:"available_updates"`
+	Chosen    *image   `json:"chosen_update"`
+	Active    *slotOf  `json:"active_partition"`
+	Staging   *slotOf  `json:"staging_partition"`
+	Command   *struct {
+		Type   string  `json:"cmd_type"`
+		Status string  `json:"cmd_status"`
+		Time   string  `json:"timestamp"`
+		Exit   *uint32 `json:"exit_status"`
+		Stderr *string `json:"stderr"`
+	} `json:"most_recent_command"`
+}
+
+type image struct{ Arch, Version, Variant string }
+
+type slotOf struct {
+	Image *image `json:"image"`
+	Next  bool   `json:"next_to_boot"`
+}
+
+func (o *operator) parse(text string) status {
+	o.t.Helper()
+	var s status
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		o.t.Fatalf("%v: %s", err, text)
+	}
+	c := s.Command
+	if c == nil || c.Exit == nil || c.Stderr == nil ||
+		!slices.Contains([]string{"refresh", "prepare", "activate", "deactivate"}, c.Type) || !slices.Contains([]string{"Success", "Failed"}, c.Status) {
+		o.t.Fatalf("the operator cannot read %s", text)
+	}
+	if _, err := time.Parse(time.RFC3339Nano, c.Time); err != nil {
+		o.t.Error(err)
+	}
+	return s
+}
+
+// do begins a command and waits for its end as the reference's clients do: while
+// it is under way the status is 423.
+func (o *operator) do(action string) status {
+	o.t.Helper()
+	if code, text := o.request("POST", "/actions/"+action); code != http.StatusNoContent || text != "" {
+		o.t.Fatalf("%s: %d %s", action, code, text)
+	}
+	for deadline := time.Now().Add(startTime); ; time.Sleep(5 * time.Millisecond) {
+		code, text := o.request("GET", "/updates/status")
+		switch {
+		case code == http.StatusOK:
+			return o.parse(text)
+		case code != http.StatusLocked || time.Now().After(deadline):
+			o.t.Fatalf("%s: %d %s", action, code, text)
+		}
+	}
+}
+
+func TestUpdateByAnOperator(t *testing.T) {
+	o := newOperator(t)
+	expect := func(method, path string, code int, body string) {
+		t.Helper()
+		if gotCode, got := o.request(method, path); gotCode != code || got != body {
+			t.Errorf("%s %s: %d %s, want %d %s", method, path, gotCode, got, code, body)
+		}
+	}
+	const wrong = "Update action not allowed according to update state"
+	expect("GET", "/updates/status", 404, "Update status is uninitialized, refresh-updates to initialize it")
+	expect("POST", "/actions/prepare-update", 409, wrong)
+	o.Offer("1.21.0", imageSize)
+	s := o.do("refresh-updates")
+	if s.State != "Available" || s.Command.Type != "refresh" || s.Chosen.Version != "1.21.0" || s.Active.Image.Version != "1.20.0" {
+		t.Fatalf("%+v", s)
+	}
+	expect("POST", "/actions/activate-update", 409, wrong)
+	if s = o.do("prepare-update"); s.State != "Staged" || s.Staging.Image.Version != "1.21.0" || s.Staging.Next {
+		t.Fatalf("%+v", s)
+	}
+	if s = o.do("activate-update"); s.State != "Ready" || !s.Staging.Next || s.Active.Next {
+		t.Fatalf("%+v", s)
+	}
+	expect("POST", "/actions/prepare-update", 409, wrong)
+	if s = o.do("deactivate-update"); s.State != "Staged" || s.Command.Type != "deactivate" {
+		t.Fatalf("%+v", s)
+	}
+	expect("POST", "/actions/reboot", 204, "")
+	expect("GET", "/actions/refresh-updates", 404, "")
+}
+
+func TestUpdateThatIsLocked(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.do("refresh-updates")
+	release := lockedBy(t, o.Root.UpdaterLock())
+	if code, text := o.request("POST", "/actions/prepare-update"); code != 423 || text != "Update lock held" {
+		t.Errorf("%d %s", code, text)
+	}
+	const locked = "Unable to obtain shared lock for reading update status: "
+	if code, text := o.request("GET", "/updates/status"); code != 423 || len(text) < len(locked) || text[:len(locked)] != locked {
+		t.Errorf("%d %s", code, text)
+	}
+	release()
+	o.do("prepare-update")
+}
+
+func TestUpdateWithDamagedState(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.do("refresh-updates")
+	if err := os.WriteFile(o.Root.UpdateRecord(), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := o.request("GET", "/updates/status"); code != 500 || text != "Update dispatcher failed" {
+		t.Errorf("%d %s", code, text)
+	}
+	if s := o.do("refresh-updates"); s.State != "Available" {
+		t.Errorf("%+v", s)
+	}
+	if err := os.RemoveAll(o.Root.UpdaterLock()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(o.Root.UpdaterLock(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const open = "Unable to open update lock file: "
+	if code, text := o.request("GET", "/updates/status"); code != 500 || len(text) < len(open) || text[:len(open)] != open {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, text := o.request("POST", "/actions/refresh-updates"); code != 500 || text != "Update dispatcher failed" {
+		t.Errorf("%d %s", code, text)
+	}
+}
+
+func TestUpdateWithoutAProgram(t *testing.T) {
+	o := newOperator(t)
+	t.Setenv("PATH", "")
+	const start = "Unable to start the update dispatcher: "
+	if code, text := o.request("POST", "/actions/refresh-updates"); code != 500 || len(text) < len(start) || text[:len(start)] != start {
+		t.Errorf("%d %s", code, text)
+	}
+}
+
+// lockedBy holds a lock as a command that is under way does.
+func lockedBy(t *testing.T, path string) (release func()) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return func() { f.Close() }
+}

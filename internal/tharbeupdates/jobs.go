@@ -1,0 +1,179 @@
+package tharbeupdates
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+	"github.com/hostler-os/hostler/internal/updater"
+)
+
+// job is a command at work.
+type job struct {
+	*program
+	said io.Writer // what the command tells, for the status
+}
+
+// apply is what a command that succeeded changes in the record.
+type apply = func(*updater.Record)
+
+var jobs = map[string]func(*job, context.Context) (apply, error){
+	api.UpdateRefresh:    (*job).refresh,
+	api.UpdatePrepare:    (*job).prepare,
+	api.UpdateActivate:   (*job).activate,
+	api.UpdateDeactivate: (*job).deactivate,
+}
+
+// refresh finds out what the repository offers.
+func (j *job) refresh(ctx context.Context) (apply, error) {
+	journal, err := j.journal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := j.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	choice, err := c.Choose(update.Wish{Failed: c.FailedBefore(ctx, journal)})
+	if err != nil {
+		return nil, err
+	}
+	offer, err := c.Explain(ctx, choice, false)
+	if err != nil {
+		return nil, err
+	}
+	return func(r *updater.Record) {
+		r.Offer, r.Available, r.Chosen = &offer, nil, nil
+		for _, u := range choice.Applicable() {
+			r.Available = append(r.Available, u.Version.String())
+		}
+		if u, ok := choice.Chosen(); ok {
+			r.Chosen = imageOf(u)
+		}
+		j.restage(ctx, r, journal)
+	}, nil
+}
+
+func imageOf(u manifest.Update) *api.UpdateImage {
+	return &api.UpdateImage{Arch: u.Arch, Version: u.Version.String(), Variant: u.Variant}
+}
+
+// prepare writes the release that the last refresh has chosen, and no other.
+func (j *job) prepare(ctx context.Context) (apply, error) {
+	unlock, err := update.Lock(ctx, j.root.UpdateLock(), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	c, err := j.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u, err := j.chosen(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	d, err := slot.Of(j.root)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(j.said, "Starting update to %s\n", u.Version)
+	journal := update.LoadJournal(j.root, j.log)
+	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: journal}
+	if i.Progress, err = j.teller(ctx, c, u); err != nil {
+		return nil, err
+	}
+	if err := i.Run(ctx); err != nil {
+		return nil, err
+	}
+	return func(r *updater.Record) { r.Staged = &updater.Staged{Slot: journal.Last().Slot, Image: *imageOf(u)} }, nil
+}
+
+// chosen finds what was chosen in the repository as it is now. That it failed
+// before was weighed when it was chosen.
+func (j *job) chosen(ctx context.Context, c *update.Catalog) (manifest.Update, error) {
+	view, err := j.View(ctx)
+	if err != nil {
+		return manifest.Update{}, err
+	}
+	image := view.Status.Chosen
+	if image == nil {
+		return manifest.Update{}, fixed("Chosen update does not exist")
+	}
+	version, err := manifest.ParseVersion(image.Version)
+	if err != nil {
+		return manifest.Update{}, err
+	}
+	choice, err := c.Choose(update.Wish{Forced: &version})
+	if err != nil {
+		return manifest.Update{}, err
+	}
+	if u, ok := choice.Chosen(); ok {
+		return u, nil
+	}
+	return manifest.Update{}, fmt.Errorf("%s, which was chosen, is no longer offered%s; look for updates again", version, why(choice, version))
+}
+
+func why(choice manifest.Choice, version manifest.Version) string {
+	for _, v := range choice.Verdicts {
+		if v.Update.Version != version {
+			continue
+		}
+		var texts []string
+		for _, r := range v.Reasons {
+			texts = append(texts, r.Text)
+		}
+		return ": " + strings.Join(texts, "; ")
+	}
+	return ": the repository has it no more"
+}
+
+func (j *job) activate(ctx context.Context) (apply, error)   { return j.flip(ctx, update.Activate) }
+func (j *job) deactivate(ctx context.Context) (apply, error) { return j.flip(ctx, update.Deactivate) }
+
+// catalog proves the repository. The version lock is that of this program's own configuration.
+func (j *job) catalog(ctx context.Context) (*update.Catalog, error) {
+	config, err := update.LoadConfig(j.root.Updog())
+	if err != nil {
+		return nil, err
+	}
+	if config.VersionLock, err = versionLock(j.config); err != nil {
+		return nil, err
+	}
+	release, err := osrelease.Read(j.root)
+	if err != nil {
+		return nil, fixed("Unable to get OS version: %w", err)
+	}
+	return update.Open(ctx, update.Host{Root: j.root, Config: config, Release: release, Now: j.now, Log: j.log})
+}
+
+// maxConfig is far above what a setting can render, in bytes.
+const maxConfig = 1 << 20
+
+// versionLock reads the configuration, whose only key it is.
+func versionLock(path string) (string, error) {
+	text, err := durable.ReadFile(path, maxConfig)
+	if err != nil {
+		return "", fixed("Failed to read config file %s: %w", path, err)
+	}
+	var file struct {
+		Lock string `toml:"version-lock"`
+	}
+	if err := toml.NewDecoder(bytes.NewReader(text)).Decode(&file); err != nil {
+		return "", fixed("Failed to parse config file %s: %w", path, err)
+	}
+	if file.Lock == "" {
+		return "", fixed("Failed to get required setting 'version-lock'")
+	}
+	return file.Lock, nil
+}

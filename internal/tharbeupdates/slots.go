@@ -1,0 +1,84 @@
+package tharbeupdates
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/updater"
+)
+
+// journal is the record of attempts, after a look at what became of the last
+// one. A host without slots has nothing to look at.
+func (j *job) journal(ctx context.Context) (*update.Journal, error) {
+	unlock, err := update.Lock(ctx, j.root.UpdateLock(), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	journal := update.LoadJournal(j.root, j.log)
+	sets, err := j.sets(ctx)
+	if err != nil {
+		j.log.Debug("what became of the last attempt cannot be seen", "err", err)
+		return journal, nil
+	}
+	release, err := osrelease.Read(j.root)
+	if err != nil {
+		return nil, fixed("Unable to get OS version: %w", err)
+	}
+	return journal, journal.Settle(j.now(), release.VersionID, sets.State)
+}
+
+func (j *job) sets(ctx context.Context) (slot.Sets, error) {
+	d, err := slot.Of(j.root)
+	if err != nil {
+		return slot.Sets{}, err
+	}
+	return d.Sets(ctx)
+}
+
+// harmless are the steps of an attempt that leave the spare slot as it is.
+var harmless = []string{"", "check", "fetch migrations"}
+
+// restage notes what the journal says is in the spare slot: updog may have
+// written it, by hand.
+func (j *job) restage(ctx context.Context, r *updater.Record, journal *update.Journal) {
+	sets, err := j.sets(ctx)
+	if err != nil {
+		return
+	}
+	release, err := osrelease.Read(j.root)
+	if err != nil {
+		return
+	}
+	r.Staged = nil
+	for _, a := range slices.Backward(journal.Attempts) {
+		switch {
+		case a.Slot != sets.Active.Other().String():
+			return
+		case a.State == update.Prepared || a.State == update.Activated:
+			r.Staged = &updater.Staged{Slot: a.Slot, Image: api.UpdateImage{Arch: release.Arch, Version: a.Version, Variant: a.Variant}}
+			return
+		case !slices.Contains(harmless, a.Step):
+			return
+		}
+	}
+}
+
+// flip changes which slot boots next. It needs no network.
+func (j *job) flip(ctx context.Context, change func(context.Context, *slot.Disk, *update.Journal, time.Time) error) (apply, error) {
+	unlock, err := update.Lock(ctx, j.root.UpdateLock(), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	d, err := slot.Of(j.root)
+	if err != nil {
+		return nil, err
+	}
+	return nil, change(ctx, d, update.LoadJournal(j.root, j.log), j.now())
+}

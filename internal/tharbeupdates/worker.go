@@ -1,0 +1,70 @@
+package tharbeupdates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/tufrepo"
+	"github.com/hostler-os/hostler/internal/updater"
+)
+
+// errCancelled ends a command that somebody has cancelled.
+var errCancelled = errors.New("cancelled")
+
+// cancelPoll is how often a command looks whether it is cancelled.
+const cancelPoll = 200 * time.Millisecond
+
+// work does the command that has begun, and notes how it ended. That it is
+// asked to end, or fails, does not keep it from noting so.
+func (p *program) work(ctx context.Context) error {
+	ending := updater.Ending{Command: p.command}
+	var said strings.Builder
+	working, stop := p.watched(ctx)
+	ending.Apply, ending.Err = jobs[p.command](&job{program: p, said: &said}, working)
+	if ending.Err != nil {
+		ending.Err = explained(working, ending.Err)
+		fmt.Fprintln(&said, ending.Err)
+		if hint := tufrepo.Hint(ending.Err); hint != "" {
+			fmt.Fprintln(&said, "hint:", hint)
+		}
+	}
+	stop()
+	ending.Stderr = said.String()
+	p.log.Info("update command ended", "command", p.command, "err", ending.Err)
+	return errors.Join(ending.Err, p.End(context.WithoutCancel(ctx), ending))
+}
+
+// watched is a context that ends when the command is cancelled; stop ends the watch.
+func (p *program) watched(ctx context.Context) (working context.Context, stop func()) {
+	working, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(cancelPoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-working.Done():
+				return
+			case <-tick.C:
+				if p.Cancelled() {
+					cancel(errCancelled)
+				}
+			}
+		}
+	}()
+	return working, func() { cancel(nil) }
+}
+
+// explained says why a command was ended from outside, which the error of
+// whatever it was doing does not.
+func explained(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(context.Cause(ctx), errCancelled):
+		return fmt.Errorf("cancelled on request; what was fetched is used when it is tried again")
+	}
+	return fmt.Errorf("interrupted: the program was asked to end; what was fetched is used when it is tried again")
+}

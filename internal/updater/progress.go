@@ -1,0 +1,71 @@
+package updater
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/durable"
+)
+
+// maxProgress bounds the file that tells how far a command is, in bytes.
+const maxProgress = 64 << 10
+
+// Report tells whoever looks how far the command is. Nothing depends on it.
+func (u *Updater) Report(w api.UpdateWork) error {
+	text, err := json.Marshal(w)
+	if err == nil {
+		err = write(u.Root.UpdateProgress(), text)
+	}
+	if err != nil {
+		return fmt.Errorf("tell progress: %w", err)
+	}
+	return nil
+}
+
+// Work is how far the command has come that is under way; nil if none is, or if
+// it has not told yet.
+func (u *Updater) Work() *api.UpdateWork {
+	unlock, err := u.Share()
+	if err == nil {
+		unlock() // what is left of one that crashed tells nothing
+		return nil
+	}
+	text, err := durable.ReadFile(u.Root.UpdateProgress(), maxProgress)
+	if err != nil {
+		return nil
+	}
+	var w api.UpdateWork
+	if json.Unmarshal(text, &w) != nil {
+		return nil
+	}
+	return &w
+}
+
+// Cancel asks the command that is under way to stop.
+func (u *Updater) Cancel() error {
+	if err := write(u.Root.UpdateCancel(), nil); err != nil {
+		return fmt.Errorf("cancel update command: %w", err)
+	}
+	return nil
+}
+
+// Cancelled tells the command that is under way whether it is asked to stop.
+func (u *Updater) Cancelled() bool {
+	_, err := os.Stat(u.Root.UpdateCancel())
+	return err == nil
+}
+
+// forget removes what is said about a command that is over.
+func (u *Updater) forget() error {
+	var errs []error
+	for _, path := range []string{u.Root.UpdateProgress(), u.Root.UpdateCancel()} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,124 @@
+package updater
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/slot"
+)
+
+// Record is what is remembered of a host's updates.
+type Record struct {
+	Available []string           `json:"available"` // versions, the newest first, as the last refresh saw them
+	Chosen    *api.UpdateImage   `json:"chosen"`
+	Offered   bool               `json:"offered"` // the last refresh succeeded and chose it
+	Staged    *Staged            `json:"staged"`
+	Begun     *Begun             `json:"begun"`           // the command that is under way, or was interrupted
+	Last      *api.UpdateCommand `json:"last"`            // the command that ended last
+	Before    *api.UpdateCommand `json:"before"`          // the last one that was no deactivate
+	Offer     *api.UpdateOffer   `json:"offer,omitempty"` // as the last successful refresh found it
+}
+
+// Staged is what was written into a slot.
+type Staged struct {
+	Slot  string          `json:"slot"` // A or B
+	Image api.UpdateImage `json:"image"`
+}
+
+// Begun is a command that has begun.
+type Begun struct {
+	Command string    `json:"command"`
+	Started time.Time `json:"started"`
+}
+
+// Updater is the machine of the host below Root.
+type Updater struct {
+	Root paths.Root
+	Now  func() time.Time
+	Log  *slog.Logger
+	Disk func() (*slot.Disk, error) // nil: [slot.Of] the root
+}
+
+// ErrNone is returned where no command has ever been run on this host.
+var ErrNone = errors.New("no update command has been run on this host")
+
+// maxRecord bounds the record, in bytes; the offer of a large repository is far below it.
+const maxRecord = 16 << 20
+
+// load reads the record; ErrNone if there is none.
+func (u *Updater) load() (Record, error) {
+	text, err := durable.ReadFile(u.Root.UpdateRecord(), maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{}, ErrNone
+	}
+	var r Record
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("read state of updates: %s: %w", u.Root.UpdateRecord(), err)
+	}
+	return r, nil
+}
+
+// loadOrNew also takes none, and one that cannot be read: what it remembers can
+// be found out anew, and a host that cannot be updated is worse.
+func (u *Updater) loadOrNew() Record {
+	r, err := u.load()
+	if err != nil && !errors.Is(err, ErrNone) {
+		u.Log.Warn("state of updates cannot be read, starting anew", "err", err)
+	}
+	return r
+}
+
+func (u *Updater) save(r Record) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		err = write(u.Root.UpdateRecord(), text)
+	}
+	if err != nil {
+		return fmt.Errorf("keep state of updates: %w", err)
+	}
+	return nil
+}
+
+func write(path string, text []byte) error {
+	attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
+	return durable.WriteFile(durable.OS{}, path, append(text, '\n'), attributes)
+}
+
+// interruptedExit is the exit status of a command that was interrupted.
+const interruptedExit = 1
+
+// settled is the record after a look at a command that was begun and not ended,
+// by somebody who knows that nobody is running it.
+func (r Record) settled() Record {
+	if r.Begun == nil {
+		return r
+	}
+	b := *r.Begun
+	r.Begun = nil
+	r.ended(api.UpdateCommand{
+		Type: b.Command, Status: api.UpdateFailed, Timestamp: api.Timestamp(b.Started), ExitStatus: interruptedExit,
+		Stderr: fmt.Sprintf("interrupted: %s, begun at %s, was ended by a crash or a power cut\n", b.Command, b.Started.UTC().Format(time.RFC3339)),
+	})
+	return r
+}
+
+// ended notes how a command ended. Unless a refresh succeeds, nothing is offered.
+func (r *Record) ended(c api.UpdateCommand) {
+	r.Last = &c
+	if c.Type != api.UpdateDeactivate {
+		r.Before = &c
+	}
+	if c.Type == api.UpdateRefresh {
+		r.Offered = c.Status == api.UpdateSuccess && r.Chosen != nil
+	}
+}

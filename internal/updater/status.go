@@ -1,0 +1,131 @@
+package updater
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/slot"
+)
+
+// View is all that is known at one time.
+type View struct {
+	Record
+	Status  api.UpdateStatus
+	Problem string // why the slots cannot be seen
+}
+
+// View looks at the record and the slots. Its caller holds one of the locks.
+func (u *Updater) View(ctx context.Context) (View, error) {
+	r, err := u.load()
+	if err != nil {
+		return View{}, err
+	}
+	return u.view(ctx, r)
+}
+
+func (u *Updater) view(ctx context.Context, r Record) (View, error) {
+	release, err := osrelease.Read(u.Root)
+	if err != nil {
+		return View{}, err
+	}
+	v := View{Record: r.settled()}
+	sets, err := u.sets(ctx)
+	if err != nil {
+		v.Problem = err.Error()
+	}
+	v.Status = v.status(sets, api.UpdateImage{Arch: release.Arch, Version: release.VersionID, Variant: release.VariantID}, u.Now())
+	return v, nil
+}
+
+// sets is what the disk's flags say; nil if they cannot be read.
+func (u *Updater) sets(ctx context.Context) (*slot.Sets, error) {
+	find := u.Disk
+	if find == nil {
+		find = func() (*slot.Disk, error) { return slot.Of(u.Root) }
+	}
+	d, err := find()
+	if err != nil {
+		return nil, err
+	}
+	sets, err := d.Sets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sets, nil
+}
+
+// status is what the API tells. A host whose flags cannot be read has nothing
+// staged, and boots what it runs.
+func (r Record) status(sets *slot.Sets, running api.UpdateImage, now time.Time) api.UpdateStatus {
+	s := api.UpdateStatus{
+		State: api.UpdateIdle, Available: r.Available, Chosen: r.Chosen, Command: r.shown(now),
+		Active: &api.UpdatePartition{Image: &running, NextToBoot: true},
+	}
+	if s.Available == nil {
+		s.Available = []string{}
+	}
+	if s.Chosen != nil && *s.Chosen == running {
+		s.Chosen = nil // it was installed, and booted
+	}
+	if s.Chosen != nil && r.Offered {
+		s.State = api.UpdateAvailable
+	}
+	if sets == nil {
+		return s
+	}
+	next, boots := sets.Next()
+	s.Active.NextToBoot = boots && next == sets.Active
+	if stage, ok := r.stage(sets.State); ok {
+		s.State = stage
+		s.Staging = &api.UpdatePartition{Image: &r.Staged.Image, NextToBoot: stage == api.UpdateReady}
+	}
+	return s
+}
+
+// stage is how far the flags say that what was staged has come.
+func (r Record) stage(s slot.State) (api.UpdateState, bool) {
+	if s.Single || r.Staged == nil || r.Staged.Slot != s.Active.Other().String() {
+		return "", false
+	}
+	next, boots := s.Next()
+	switch spare := s.Sets[s.Active.Other()]; {
+	case boots && next != s.Active:
+		return api.UpdateReady, true
+	case spare.Priority() == 0 && spare.Tries() > 0 && !spare.Successful():
+		return api.UpdateStaged, true
+	}
+	return "", false
+}
+
+// deactivateShown is for how long a deactivate is told as the most recent
+// command: far longer than any client waits for it. Afterwards the one before it
+// is told, because the reference's operator for Kubernetes cannot read a status
+// with that word.
+const deactivateShown = time.Minute
+
+func (r Record) shown(now time.Time) *api.UpdateCommand {
+	if r.Last == nil || r.Last.Type != api.UpdateDeactivate || r.Before == nil {
+		return r.Last
+	}
+	ended, err := time.Parse(time.RFC3339Nano, r.Last.Timestamp)
+	if age := now.Sub(ended); err == nil && age >= 0 && age < deactivateShown {
+		return r.Last
+	}
+	return r.Before
+}
+
+// export writes the status where the reference's programs keep it.
+func (u *Updater) export(s api.UpdateStatus) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err == nil {
+		err = write(u.Root.UpdateStatus(), text)
+	}
+	if err != nil {
+		return fmt.Errorf("Failed to access update status file '%s': %w", u.Root.UpdateStatus(), err)
+	}
+	return nil
+}
