@@ -116,14 +116,11 @@ var rooms = []struct {
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
 	{"healthcheck", []string{"cli", "health", "osrelease", "paths", "service", "slot", "update"}},
-	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
-	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "updog"}},
 	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
 	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
 const embedded = ""
