@@ -128,8 +128,11 @@ const embedded = ""
 // public packages are imported by other modules. Of ours they may use what is
 // named here, and their exported names must not show it.
 var public = map[string][]string{
-	"migration":        {"internal/cli", "internal/key"},
-	"migration/render": {"internal/key", "internal/shellwords", "internal/template", "migration"},
+	"migration":               {"internal/cli", "internal/key"},
+	"migration/migrationtest": {"migration"},
+	"migration/render":        {"internal/key", "internal/shellwords", "internal/template", "migration"},
+
+	"examples/migrations/v1.3.0/ntp-servers": {"migration"},
 }
 
 // plain rooms link no library but the standard one and what is named here.
