@@ -20,8 +20,8 @@ var wrapped = []struct {
 	{"github.com/go-chi/chi", []string{"internal/api/server"}, "the route table is the server's"},
 	{"github.com/santhosh-tekuri/jsonschema", nil, "it judges in tests; at every start of every program it costs 4 ms"},
 	{"github.com/nlnwa/whatwg-url", []string{"internal/model", "internal/template"}, "a scalar type of the model and a template helper read URLs as the reference does"},
-	{"github.com/klauspost/compress", []string{"internal/userdata", "internal/update/delta", "internal/update/image"}, "what decompresses bytes from outside has its limits beside it"},
-	{"github.com/pierrec/lz4", []string{"internal/update/image", "internal/update/updatetest"}, "what decompresses bytes from outside has its limits beside it"},
+	{"github.com/klauspost/compress", []string{"internal/userdata", "internal/update/delta", "internal/update/image", "internal/update/pack"}, "what decompresses bytes from outside has its limits beside it"},
+	{"github.com/pierrec/lz4", []string{"internal/update/image", "internal/update/pack", "internal/update/updatetest"}, "what decompresses bytes from outside has its limits beside it"},
 	{"github.com/tidwall/btree", []string{"internal/datastore"}, "how snapshots share memory is the store's affair"},
 	{"github.com/aymanbagabas/go-udiff", []string{"internal/apply"}, "plans alone have diffs"},
 	{"github.com/VictoriaMetrics/metrics", []string{"internal/api/server"}, "the server alone is measured"},
@@ -90,9 +90,12 @@ var rooms = []struct {
 	{"slot", []string{"api", "durable", "gpt", "paths"}},
 	{"tufrepo", []string{"durable"}},
 	{"tufrepo/tufrepotest", nil},
+	{"tufrepo/signer", []string{"durable", "tufrepo"}},
+	{"tufrepo/publish", []string{"durable", "tufrepo", "tufrepo/signer"}},
 	{"update/manifest", nil},
 	{"update/image", nil},
 	{"update/delta", nil},
+	{"update/pack", nil},
 	{"bootlog", []string{"api", "durable", "paths"}},
 	{"userdata", []string{"api", "durable", "key", "model", "paths"}},
 	{"generate", []string{"api", "cli", "key", "shellwords"}},
@@ -120,6 +123,9 @@ var rooms = []struct {
 	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
+	{"pubsys", []string{
+		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/manifest", "update/pack",
+	}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
