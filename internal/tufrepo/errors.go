@@ -32,6 +32,9 @@ var (
 	// ErrMalformed is returned for bytes that are not metadata, and for answers
 	// of a server that make no sense.
 	ErrMalformed = errors.New("malformed metadata")
+	// ErrRange is returned when a server does not send a part of a file; it is one
+	// of these answers.
+	ErrRange = fmt.Errorf("%w: range refused", ErrMalformed)
 	// ErrName is returned for a target name that could lead out of its folder.
 	ErrName = errors.New("unsafe name")
 	// ErrDelegation is returned for a delegation that cannot be followed.

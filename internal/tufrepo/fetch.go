@@ -107,7 +107,10 @@ func (r remote) Target(ctx context.Context, want Fetch) (*Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &resuming{ctx: ctx, remote: r, at: at, length: want.Length, validator: want.Validator}
+	b := &resuming{ctx: ctx, remote: r, at: at, length: want.Length, end: want.Length, validator: want.Validator}
+	if b.part = want.End > 0; b.part {
+		b.end = want.End
+	}
 	if err := r.retry(ctx, func() error { return b.open(want.Offset) }); err != nil {
 		return nil, err
 	}
@@ -129,6 +132,8 @@ type resuming struct {
 	remote
 	at        *url.URL
 	length    int64
+	part      bool   // the part up to end, or nothing: never the whole instead
+	end       int64  // where the reader stops
 	validator string // of the body; a part of another one would be worthless
 
 	body   io.ReadCloser // nil: none open
@@ -142,7 +147,7 @@ type resuming struct {
 // server that does not send the part that was asked for is asked for the whole.
 func (b *resuming) open(offset int64) error {
 	answer, start, err := b.request(offset)
-	if errors.Is(err, errRange) && offset > 0 {
+	if errors.Is(err, ErrRange) && offset > 0 && !b.part {
 		answer, start, err = b.request(0)
 	}
 	if err != nil {
@@ -154,8 +159,8 @@ func (b *resuming) open(offset int64) error {
 
 func (b *resuming) request(offset int64) (answer *response, start int64, err error) {
 	header := http.Header{}
-	if offset > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	if asked := b.span(offset); asked != "" {
+		header.Set("Range", asked)
 		if b.validator != "" {
 			header.Set("If-Range", b.validator)
 		}
@@ -167,6 +172,17 @@ func (b *resuming) request(offset int64) (answer *response, start int64, err err
 		return nil, 0, errors.Join(err, answer.body.Close())
 	}
 	return answer, start, nil
+}
+
+// span is what to ask for from offset on; empty for the whole.
+func (b *resuming) span(offset int64) string {
+	switch {
+	case b.part:
+		return fmt.Sprintf("bytes=%d-%d", offset, b.end-1)
+	case offset > 0:
+		return fmt.Sprintf("bytes=%d-", offset)
+	}
+	return ""
 }
 
 // validatorOf is what later requests say which body they have a part of. Weak
@@ -182,15 +198,18 @@ func validatorOf(h http.Header) string {
 func (b *resuming) begin(answer *response, asked int64) (start int64, err error) {
 	what := "fetch " + shown(b.at)
 	total := answer.ContentLength
+	if b.part && answer.StatusCode != http.StatusPartialContent {
+		return 0, &Error{Kind: ErrRange, What: what, Text: "the server sent the whole file, or another one, instead of the part that was asked for"}
+	}
 	if answer.StatusCode == http.StatusPartialContent {
-		if asked == 0 {
+		if asked == 0 && !b.part {
 			return 0, malformed(what, "the server answered with a part that was not asked for")
 		}
 		if start, total, err = contentRange(answer.Header.Get("Content-Range")); err != nil {
-			return 0, &Error{Kind: errRange, What: what, Err: err}
+			return 0, &Error{Kind: ErrRange, What: what, Err: err}
 		}
 		if start != asked || b.validator != "" && validatorOf(answer.Header) != b.validator {
-			return 0, &Error{Kind: errRange, What: what, Text: "the server sent another part, or a part of another file"}
+			return 0, &Error{Kind: ErrRange, What: what, Text: "the server sent another part, or a part of another file"}
 		}
 	}
 	if total >= 0 && total != b.length {
@@ -254,10 +273,10 @@ func (b *resuming) readOpen(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.offset += int64(n)
 	switch {
-	case errors.Is(err, io.EOF) && b.offset >= b.length:
+	case errors.Is(err, io.EOF) && b.offset >= b.end:
 		return n, io.EOF
 	case errors.Is(err, io.EOF):
-		err = networkError(b.at, wrongLength("the file", b.offset, b.length))
+		err = networkError(b.at, wrongLength("the file", b.offset, b.end))
 	case err == nil:
 		return n, nil
 	}

@@ -281,13 +281,10 @@ func checkStatus(at *url.URL, r *http.Response) error {
 			Hint: "the server is in trouble; try later",
 		}
 	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable, r.StatusCode == http.StatusPreconditionFailed:
-		return &Error{Kind: errRange, What: what, Text: status}
+		return &Error{Kind: ErrRange, What: what, Text: status}
 	}
 	return &Error{Kind: ErrMalformed, What: what, Text: status, Hint: "check the repository's address"}
 }
-
-// errRange is a server's refusal to send a part.
-var errRange = fmt.Errorf("%w: range refused", ErrMalformed)
 
 // later is how long a server asks to be left alone.
 type later time.Duration

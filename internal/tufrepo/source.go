@@ -29,13 +29,14 @@ type Fetch struct {
 	Name      string // below the targets' address; slashes divide folders
 	Length    int64  // what the whole file has
 	Offset    int64  // bytes that are here already
+	End       int64  // where to stop; 0: at the end. Otherwise just that part may come, or ErrRange
 	Validator string // of the body they came from; empty if unknown
 }
 
 // Body is what a source sends of a target's file.
 type Body struct {
 	io.ReadCloser
-	Offset    int64  // where it begins: as asked, or 0 if the source begins again
+	Offset    int64  // where it begins: as asked, or 0 if the source begins again; it may go on beyond the end that was asked for
 	Validator string // to resume with; empty if the source gives none
 }
 

@@ -28,9 +28,7 @@ func content(seed uint64, size int) []byte {
 		case 2:
 			part = bytes.Clone(data[:min(len(part), len(data))])
 		default:
-			for i := range part {
-				part[i] = byte(r.Uint32())
-			}
+			part = noise(r.Uint64(), len(part))
 		}
 		data = append(data, part...)
 	}
@@ -239,4 +237,13 @@ func FuzzReadIndex(f *testing.F) {
 			t.Fatalf("%d and %d", at, block)
 		}
 	})
+}
+
+func packZstd(t testing.TB, data []byte) []byte {
+	t.Helper()
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z.EncodeAll(data, nil)
 }
