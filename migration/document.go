@@ -52,6 +52,7 @@ type Document struct {
 	Pending  map[string]*Store // by the name of the transaction
 
 	unknown []member
+	size    int // of the text that it was read from
 }
 
 // OS is the image that is running, as the API and templates know it.

@@ -15,12 +15,16 @@ import (
 // that are not UTF-8, keys that are none and whatever exceeds the limits are
 // refused.
 func Read(r io.Reader) (*Document, error) {
-	text, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
-	if err != nil {
+	var text bytes.Buffer
+	text.Grow(firstRead)
+	if _, err := text.ReadFrom(io.LimitReader(r, MaxDocument+1)); err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}
-	return Parse(text)
+	return Parse(text.Bytes())
 }
+
+// firstRead is the memory that most documents fit into, so that it need not grow.
+const firstRead = 128 << 10
 
 // Parse is Read for a text, which the document keeps: it must not be changed
 // afterwards.
@@ -28,15 +32,18 @@ func Parse(text []byte) (*Document, error) {
 	if len(text) > MaxDocument {
 		return nil, fmt.Errorf("read document: it has more than %d bytes", MaxDocument)
 	}
-	r := &reader{text: text, dec: jsontext.NewDecoder(bytes.NewBuffer(text))}
+	r := &reader{text: text, dec: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
 	d, err := r.document()
 	if err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}
+	d.size = len(text)
 	return d, nil
 }
 
 // reader walks over the tokens of a document once. Values are parts of its text.
+// That no name is there twice it sees itself: the decoder would remember all
+// names of an object for that, which takes longer than all else.
 type reader struct {
 	text []byte
 	dec  *jsontext.Decoder
@@ -108,13 +115,13 @@ func (r *reader) pending(d *Document) error {
 
 func (r *reader) store() (*Store, error) {
 	s := NewStore()
-	layers := map[string]Layer{}
+	var layers []placed
 	err := r.object(func(name string) error {
 		switch name {
 		case "data":
 			return r.data(s)
 		case "layers":
-			return r.layers(layers)
+			return r.layers(&layers)
 		case "metadata":
 			return r.metadata(s)
 		}
@@ -150,32 +157,61 @@ func (r *reader) data(s *Store) error {
 	return nil
 }
 
-func (r *reader) layers(layers map[string]Layer) error {
-	return r.keys(func(k string) error {
-		var layer Layer
-		err := r.decode((*string)(&layer))
-		if err == nil && !slices.Contains(Layers(), layer) {
-			err = fmt.Errorf("%s: there is no layer %q; there are %v", k, layer, Layers())
+// placed is the layer of a key, which is not copied out of the document's text
+// unless it has escapes.
+type placed struct {
+	key   []byte
+	layer Layer
+}
+
+func (r *reader) layers(layers *[]placed) error {
+	return r.names(func(k []byte) error {
+		layer, err := r.layer()
+		if err != nil {
+			return fmt.Errorf("%s: %w", k, err)
 		}
-		layers[k] = layer
-		return err
+		*layers = append(*layers, placed{k, layer})
+		return nil
 	})
 }
 
-// place gives the settings their layers.
-func (s *Store) place(layers map[string]Layer) error {
-	for k, layer := range layers {
-		i, ok := s.search(k)
-		if !ok {
-			return fmt.Errorf("key %s has a layer, but no value", k)
+func (r *reader) layer() (Layer, error) {
+	value, err := r.value()
+	if err != nil {
+		return "", err
+	}
+	text, err := unquote(value)
+	for _, layer := range Layers() {
+		if err == nil && string(text) == string(layer) {
+			return layer, nil
 		}
-		s.sorted[i].layer = layer
+	}
+	return "", fmt.Errorf("there is no layer %s; there are %v", value, Layers())
+}
+
+// place gives the settings their layers, which mostly stand in the same order.
+func (s *Store) place(layers []placed) error {
+	for n, l := range layers {
+		i, ok := n, n < len(s.sorted) && s.sorted[n].key == string(l.key)
+		if !ok {
+			i, ok = s.search(lookup(string(l.key)))
+		}
+		if !ok {
+			return fmt.Errorf("key %s has a layer, but no value", l.key)
+		}
+		if s.sorted[i].layer != "" {
+			return fmt.Errorf("key %s has two layers", l.key)
+		}
+		s.sorted[i].layer = l.layer
 	}
 	return nil
 }
 
 func (r *reader) metadata(s *Store) error {
 	return r.keys(func(k string) error {
+		if s.metadata[k] != nil {
+			return fmt.Errorf("key %s is there twice", k)
+		}
 		return r.object(func(name string) error {
 			if err := checkMetadataName(k, name); err != nil {
 				return err
@@ -190,14 +226,10 @@ func (r *reader) metadata(s *Store) error {
 	})
 }
 
-// keys is object for one whose members are named by keys, which it hands out in canonical form.
+// keys is names for keys, which it hands out in canonical form.
 func (r *reader) keys(fn func(k string) error) error {
-	count := 0
-	return r.object(func(name string) error {
-		if count++; count > MaxKeys {
-			return fmt.Errorf("there are more than %d keys", MaxKeys)
-		}
-		k, err := canonical(name)
+	return r.names(func(name []byte) error {
+		k, err := canonical(string(name))
 		if err != nil {
 			return err
 		}
@@ -205,20 +237,41 @@ func (r *reader) keys(fn func(k string) error) error {
 	})
 }
 
-// object calls fn for each member of an object; fn reads the value.
+// object calls fn for each member of an object that has a few; fn reads the value.
 func (r *reader) object(fn func(name string) error) error {
+	seen := map[string]bool{}
+	return r.names(func(text []byte) error {
+		name := string(text)
+		if seen[name] {
+			return fmt.Errorf("member %q is there twice", name)
+		}
+		seen[name] = true
+		return fn(name)
+	})
+}
+
+// names calls fn for each member of an object; fn reads the value, and sees to
+// it that no name is there twice.
+func (r *reader) names(fn func(name []byte) error) error {
 	if r.dec.PeekKind() != '{' {
 		return r.unexpected("an object")
 	}
 	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
-	for r.dec.PeekKind() == '"' {
-		name, err := r.dec.ReadToken()
+	for count := 0; r.dec.PeekKind() == '"'; count++ {
+		if count == MaxKeys {
+			return fmt.Errorf("%s: there are more than %d members", r.dec.StackPointer(), MaxKeys)
+		}
+		quoted, err := r.raw()
 		if err != nil {
 			return err
 		}
-		if err := fn(name.String()); err != nil {
+		name, err := unquote(quoted)
+		if err != nil {
+			return err
+		}
+		if err := fn(name); err != nil {
 			return err
 		}
 	}
@@ -226,8 +279,25 @@ func (r *reader) object(fn func(name string) error) error {
 	return err
 }
 
+// unquote returns what a JSON string says; without escapes it is a part of the text.
+func unquote(text []byte) ([]byte, error) {
+	if len(text) > 1 && text[0] == '"' && bytes.IndexByte(text, '\\') < 0 {
+		return text[1 : len(text)-1], nil
+	}
+	return jsontext.AppendUnquote(nil, text)
+}
+
 // value returns the text of the next value as it stands.
 func (r *reader) value() (json.RawMessage, error) {
+	text, err := r.raw()
+	if err == nil && (text[0] == '{' || text[0] == '[') && !jsontext.Value(text).IsValid() {
+		err = fmt.Errorf("%s: %w in an object", r.dec.StackPointer(), jsontext.ErrDuplicateName)
+	}
+	return text, err
+}
+
+// raw returns the next value, or name, without looking for names that are there twice.
+func (r *reader) raw() ([]byte, error) {
 	value, err := r.dec.ReadValue()
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (d *Document) Write(w io.Writer) error {
 // Append appends the document's text to out: what Write writes, or, for whoever
 // starts a migration, the same with os.
 func (d *Document) Append(out []byte, withOS bool) ([]byte, error) {
-	w := &writer{out: out}
+	w := &writer{out: slices.Grow(out, d.size+d.size/8)}
 	w.document(d, withOS)
 	if w.err != nil {
 		return nil, fmt.Errorf("write document: %w", w.err)
