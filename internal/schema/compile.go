@@ -3,12 +3,9 @@ package schema
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"path"
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -28,6 +25,7 @@ type Compiler struct {
 	Extend   func(object map[string]any) (any, error)
 
 	files    map[string]any
+	names    map[string]string // of files, by their documents' $id
 	keywords map[string]reader
 	schemas  map[string]*Schema
 	regexps  map[string]*Regexp
@@ -61,13 +59,18 @@ type MissingError struct {
 func (e *MissingError) Error() string { return "there is no " + e.Last + " in " + e.File }
 
 // Add makes a decoded document known by the name of its file, such as
-// models/motd/schema.json. References between documents are relative to it.
+// models/motd/schema.json. References between documents are relative to it, or
+// to the document's $id.
 func (c *Compiler) Add(file string, doc any) {
 	if c.files == nil {
-		c.files, c.schemas, c.regexps = map[string]any{}, map[string]*Schema{}, map[string]*Regexp{}
+		c.files, c.names = map[string]any{}, map[string]string{}
+		c.schemas, c.regexps = map[string]*Schema{}, map[string]*Regexp{}
 		c.keywords = readers()
 	}
 	c.files[file] = doc
+	if id := idOf(doc); id != "" {
+		c.names[id] = file
+	}
 }
 
 // Compile compiles a document that was added, and all that it refers to. The
@@ -157,53 +160,8 @@ func (c *Compiler) unknown(p place, name string) error {
 	return &Error{File: p.file, Pointer: p.pointer, Message: fmt.Sprintf("unknown keyword %q", name), Word: name, Known: known}
 }
 
-// refer compiles what a reference names.
-func (c *Compiler) refer(p place, text string) (*Schema, error) {
-	name, fragment, _ := strings.Cut(text, "#")
-	file := p.file
-	switch {
-	case strings.Contains(name, ":"):
-		file = name
-	case name != "":
-		file = path.Join(path.Dir(p.file), name)
-	}
-	doc, ok := c.files[file]
-	if !ok {
-		return nil, p.wrap(&RemoteError{file})
-	}
-	to := place{file: file}
-	pointer, err := url.PathUnescape(fragment)
-	if err != nil || pointer != "" && pointer[0] != '/' {
-		return nil, p.fault("%q is no JSON pointer", fragment)
-	}
-	if pointer == "" {
-		return c.at(to, doc)
-	}
-	for token := range strings.SplitSeq(pointer[1:], "/") {
-		token = strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
-		if doc, ok = child(doc, token); !ok {
-			return nil, p.wrap(&MissingError{file, token})
-		}
-		to = to.below(token)
-	}
-	return c.at(to, doc)
-}
-
 func (p place) wrap(err error) error {
 	return &Error{File: p.file, Pointer: p.pointer, Message: err.Error(), Cause: err}
-}
-
-func child(doc any, token string) (any, bool) {
-	switch doc := doc.(type) {
-	case map[string]any:
-		v, ok := doc[token]
-		return v, ok
-	case []any:
-		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(doc) {
-			return doc[i], true
-		}
-	}
-	return nil, false
 }
 
 // pattern checks a regular expression; it is compiled later.

@@ -5,9 +5,9 @@
 // A schema is also data for who walks documents along it, so its parts are
 // exported and must not be modified.
 //
-// It is small because settings are: references reach only added documents, and
-// keywords are refused that nothing here evaluates ($id, $anchor, $dynamicRef,
-// unevaluatedProperties, …), as are unknown ones and unknown formats, whose
-// rules would silently not hold. Numbers that are no integers of 64 bits are
+// It is small because settings are: references reach only added documents, an
+// $id names only a whole one, and keywords are refused that nothing here
+// evaluates ($dynamicRef, $dynamicAnchor, $vocabulary), as are unknown ones and
+// unknown formats, whose rules would silently not hold. Numbers that are no integers of 64 bits are
 // compared as float64. In tests the full implementation of the standard judges.
 package schema

@@ -17,7 +17,7 @@ var definitions = []string{"$defs", "definitions"}
 
 // unsupported are keywords of the standard that are refused.
 var unsupported = []string{
-	"$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary", "unevaluatedItems", "unevaluatedProperties",
+	"$dynamicRef", "$dynamicAnchor", "$vocabulary",
 }
 
 // readers are the keywords that are known, those without effect included.
@@ -27,6 +27,8 @@ func readers() map[string]reader {
 		"default": readNothing(0), "deprecated": readNothing(Boolean), "readOnly": readNothing(Boolean), "writeOnly": readNothing(Boolean),
 		"contentEncoding": readNothing(String), "contentMediaType": readNothing(String), "contentSchema": readNothing(Boolean | Object),
 
+		"$id":         readID,
+		"$anchor":     readNothing(String),
 		"$ref":        readRef,
 		"type":        readType,
 		"enum":        readEnum,
@@ -52,6 +54,9 @@ func readers() map[string]reader {
 		"contains":             readSchema(func(s *Schema) **Schema { return &s.Contains }),
 		"propertyNames":        readSchema(func(s *Schema) **Schema { return &s.PropertyNames }),
 		"additionalProperties": readSchema(func(s *Schema) **Schema { return &s.AdditionalProperties }),
+
+		"unevaluatedItems":      readSchema(func(s *Schema) **Schema { return &s.UnevaluatedItems }),
+		"unevaluatedProperties": readSchema(func(s *Schema) **Schema { return &s.UnevaluatedProperties }),
 
 		"properties":        readProperties,
 		"patternProperties": readPatternProperties,
@@ -98,6 +103,16 @@ func readDialect(_ *Compiler, _ *Schema, p place, v any) error {
 		return p.fault("it is not %s", dialect)
 	}
 	return nil
+}
+
+// readID refuses to make a part of a document one of its own; what a whole one
+// is called has been noted by [Compiler.Add].
+func readID(_ *Compiler, _ *Schema, p place, v any) error {
+	if strings.Count(p.pointer, "/") > 1 {
+		return p.fault("only a whole document may have an $id")
+	}
+	_, err := as[string](p, v, String)
+	return err
 }
 
 func readRef(c *Compiler, s *Schema, p place, v any) error {

@@ -52,7 +52,7 @@ func parseNumber(text string) (number, bool) {
 	if err != nil {
 		return number{}, false
 	}
-	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
 		return wholeNumber(f < 0, uint64(math.Abs(f))), true
 	}
 	return number{float: f, negative: f < 0}, true

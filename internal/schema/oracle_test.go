@@ -91,6 +91,7 @@ func keywordsOf(depth int) map[string]*rapid.Generator[any] {
 		"properties": subMap, "dependentSchemas": subMap,
 		"patternProperties":    rapid.MapOfN(rapid.SampledFrom([]string{"a", "^b"}), sub, 0, 2).AsAny(),
 		"additionalProperties": sub, "propertyNames": sub, "items": sub, "contains": sub, "not": sub, "if": sub, "then": sub, "else": sub,
+		"unevaluatedProperties": sub, "unevaluatedItems": sub,
 		"allOf": subs, "anyOf": subs, "oneOf": subs, "prefixItems": subs,
 		"$ref": rapid.Just[any]("#/$defs/named"),
 	}

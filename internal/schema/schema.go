@@ -79,18 +79,20 @@ type Schema struct {
 	Properties           map[string]*Schema
 	PatternProperties    []PatternProperty // by their patterns
 	AdditionalProperties *Schema
-	PropertyNames        *Schema
-	Required             []string
-	MinProperties        *int
-	MaxProperties        *int
-	DependentRequired    map[string][]string
-	DependentSchemas     map[string]*Schema
-	Title, Description   string
-	Examples             []any
-	Extension            any // what [Compiler.Extend] made of keywords that begin with x-
-	enum                 map[string]bool
-	constant             string
-	check                func(any) error // of Format
+	// Of what the others, and schemas applied to the same value, leave.
+	UnevaluatedItems, UnevaluatedProperties *Schema
+	PropertyNames                           *Schema
+	Required                                []string
+	MinProperties                           *int
+	MaxProperties                           *int
+	DependentRequired                       map[string][]string
+	DependentSchemas                        map[string]*Schema
+	Title, Description                      string
+	Examples                                []any
+	Extension                               any // what [Compiler.Extend] made of keywords that begin with x-
+	enum                                    map[string]bool
+	constant                                string
+	check                                   func(any) error // of Format
 }
 
 // PatternProperty is the schema of members whose names match.
@@ -120,7 +122,7 @@ func (r *Regexp) MatchString(s string) bool { return r.compile().MatchString(s) 
 // Subschemas are the direct parts of s that values may be checked against, what
 // it refers to included.
 func (s *Schema) Subschemas() []*Schema {
-	subs := []*Schema{s.Ref, s.Not, s.If, s.Then, s.Else, s.Items, s.Contains, s.AdditionalProperties, s.PropertyNames}
+	subs := []*Schema{s.Ref, s.Not, s.If, s.Then, s.Else, s.Items, s.Contains, s.AdditionalProperties, s.PropertyNames, s.UnevaluatedItems, s.UnevaluatedProperties}
 	for _, list := range [][]*Schema{s.AllOf, s.AnyOf, s.OneOf, s.PrefixItems} {
 		subs = append(subs, list...)
 	}

@@ -32,6 +32,11 @@ func TestFaults(t *testing.T) {
 		{`{"const": [1, {"a": null}]}`, `[1, {"a": 0}]`, `: value must be [1,{"a":null}]`},
 		{`{"properties": {"a": false}}`, `{"a": 1}`, `a: nothing is allowed here`},
 		{`{"uniqueItems": true}`, `[1, 1.0]`, `: items must be unique`},
+		{
+			`{"allOf": [{"properties": {"a": true}}], "unevaluatedProperties": false}`, `{"a": 1, "b": 2}`,
+			`: additional properties 'b' not allowed`,
+		},
+		{`{"prefixItems": [true], "unevaluatedItems": {"type": "null"}}`, `[1, 2]`, `1: got number, want [null]`},
 		{`{"contains": {"type": "null"}}`, `[1]`, `: 'contains' failed`},
 		{`{"allOf": [{"minimum": 3}, {"multipleOf": 2}]}`, `1`, `: minimum: got 1, want 3; : multipleOf: got 1, want 2`},
 	} {
@@ -52,10 +57,10 @@ func TestRefusedSchemas(t *testing.T) {
 		`{"typ": "string"}`:                     `s.json: /typ: unknown keyword "typ"`,
 		`{"type": ["string", "text"]}`:          `s.json: /type: unknown value "text", expected one of`,
 		`{"format": "ipv5"}`:                    `s.json: /format: unknown format "ipv5"`,
-		`{"$id": "x"}`:                          `s.json: /$id: the keyword "$id" is not supported`,
-		`{"unevaluatedProperties": false}`:      `s.json: /unevaluatedProperties: the keyword "unevaluatedProperties" is not supported`,
+		`{"items": {"$id": "x"}}`:               `s.json: /items/$id: only a whole document may have an $id`,
+		`{"$dynamicRef": "#x"}`:                 `s.json: /$dynamicRef: the keyword "$dynamicRef" is not supported`,
 		`{"$schema": "x"}`:                      `s.json: /$schema: it is not https://json-schema.org/draft/2020-12/schema`,
-		`{"$ref": "#name"}`:                     `s.json: /$ref: "name" is no JSON pointer`,
+		`{"$ref": "#name"}`:                     `s.json: /$ref: there is no name in s.json`,
 		`{"$ref": "#/$defs/a"}`:                 `s.json: /$ref: there is no $defs in s.json`,
 		`{"$ref": "t.json"}`:                    `s.json: /$ref: there is no schema t.json`,
 		`{"$ref": "https://example.com/s"}`:     `s.json: /$ref: there is no schema https://example.com/s`,
@@ -92,6 +97,20 @@ func TestReferences(t *testing.T) {
 	}
 	if faults := s.Validate([]any{"a", true}); len(faults) != 1 || faults[0].Path[0] != "1" {
 		t.Errorf("faults %v", faults)
+	}
+}
+
+// TestNames: an $id and an $anchor name a document and a part of it, too.
+func TestNames(t *testing.T) {
+	var c schema.Compiler
+	c.Add("a.json", decode(t, `{"$id": "https://example.com/s/a", "$ref": "b#named"}`))
+	c.Add("b.json", decode(t, `{"$id": "https://example.com/s/b#", "default": {"$anchor": "named"}, "not": {"anyOf": [{"$anchor": "named"}]}}`))
+	s, err := c.Compile("a.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Ref.Location, "b.json#/not/anyOf/0"; got != want {
+		t.Errorf("location %s, want %s", got, want)
 	}
 }
 

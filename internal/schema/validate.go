@@ -62,6 +62,7 @@ func (c *check) value(s *Schema, v any) {
 		}
 	}
 	c.combined(s, v)
+	c.unevaluated(s, v)
 }
 
 // kind checks what the whole value must be.
@@ -266,11 +267,7 @@ func (c *check) combined(s *Schema, v any) {
 	if s.If == nil {
 		return
 	}
-	branch := s.Else
-	if fits(s.If) {
-		branch = s.Then
-	}
-	if branch != nil {
+	if branch := s.branch(v); branch != nil {
 		c.value(branch, v)
 	}
 }
