@@ -56,15 +56,23 @@ func (s *Store) wantCopy() {
 // takeCopy replaces the last good copy by one of the present commit, after
 // verifying it: damage of the disk must not get into the copy.
 func (s *Store) takeCopy() error {
+	return s.writeAs(s.path+suffixCopy, func() error { return nil })
+}
+
+// writeAs writes the present commit as a file of its own. What was written is
+// verified, and ready called, before path shows it.
+func (s *Store) writeAs(path string, ready func() error) error {
 	btx, f, image, err := s.beginCopy()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	defer btx.Rollback()
-	return durable.WriteChecked(s.opts.FS, s.path+suffixCopy, attributes(), image, func(temp string) error {
-		_, damage, err := verify(temp, s.opts)
-		return errors.Join(damage, err)
+	return durable.WriteChecked(s.opts.FS, path, attributes(), image, func(temp string) error {
+		if _, damage, err := verify(temp, s.opts); damage != nil || err != nil {
+			return errors.Join(damage, err)
+		}
+		return ready()
 	})
 }
 

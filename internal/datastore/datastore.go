@@ -80,6 +80,7 @@ type state struct {
 	boot    string // during which the pending transactions were made
 	history uint64 // the newest id in use
 	change  uint64 // the newest id in use
+	release Release
 }
 
 // usage is how much a table holds, so that limits cost nothing to check.

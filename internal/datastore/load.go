@@ -232,6 +232,8 @@ func (l *loader) about(name string, payload []byte) (err error) {
 		l.state.change, err = parseID(payload)
 	case aboutCommit:
 		l.commit, err = parseID(payload)
+	case aboutRelease:
+		l.state.release, err = parseRelease(payload)
 	}
 	return err
 }

@@ -19,7 +19,7 @@ import (
 //	changes  id (8 bytes, big endian)                → 1 (open) or 0, record
 //	open     id (8 bytes, big endian)                → empty: the open changes
 //	files    path                                    → record
-//	about    "format", "boot", "change", "commit"    → text, or 8 bytes
+//	about    "format", "boot", "change", "commit", "release" → text, 8 bytes, or JSON
 //
 // Each record begins with its CRC-32C, which covers the table's name and the
 // key too: so a flipped bit is found, and so is a record in the wrong place.
@@ -47,10 +47,11 @@ const format = "1"
 
 // The keys of the table about.
 const (
-	aboutFormat = "format"
-	aboutBoot   = "boot"   // during which transactions became pending
-	aboutChange = "change" // the newest id of a change
-	aboutCommit = "commit" // bbolt's number of the transaction
+	aboutFormat  = "format"
+	aboutBoot    = "boot"    // during which transactions became pending
+	aboutChange  = "change"  // the newest id of a change
+	aboutCommit  = "commit"  // bbolt's number of the transaction
+	aboutRelease = "release" // a Release as JSON
 )
 
 func (t table) String() string {

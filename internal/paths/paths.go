@@ -80,6 +80,12 @@ func (r Root) TrustedMetadata() string { return r.Join("/var/lib/hostler/metadat
 func (r Root) CachedMetadata() string { return r.Join("/var/cache/bottlerocket-metadata") }
 func (r Root) Migrations() string     { return r.Join("/var/lib/bottlerocket-migrations") }
 
+// CachedVersions is which metadata the last update has put into the cache.
+func (r Root) CachedVersions() string { return r.Join("/var/lib/hostler/cached-versions.json") }
+
+// MigrationReports tells what became of the last migrations.
+func (r Root) MigrationReports() string { return r.Join("/var/lib/hostler/migrations.json") }
+
 // Attempts is the journal of updates that were tried on this host.
 func (r Root) Attempts() string { return r.Join("/var/lib/hostler/updates.json") }
 

@@ -1,0 +1,66 @@
+package api
+
+import "time"
+
+// Migration is the report of one time that the settings were carried from one
+// version of the image to another, or that this was rehearsed. Values that are
+// secret are masked in it.
+type Migration struct {
+	Rehearsal bool           `json:"rehearsal,omitempty"`
+	State     MigrationState `json:"state"`
+	From      string         `json:"from"`
+	To        string         `json:"to"`
+	Way       MigrationWay   `json:"way,omitempty"`
+	Started   time.Time      `json:"started"`
+	Took      time.Duration  `json:"took"` // nanoseconds
+	Error     *Error         `json:"error,omitempty"`
+
+	Steps      []MigrationStep `json:"steps,omitempty"`
+	Diff       []Edit          `json:"diff,omitempty"`       // in the order of layers and keys
+	Violations []Misfit        `json:"violations,omitempty"` // what the new model refuses
+	Before     []Misfit        `json:"before,omitempty"`     // what the old model refused already
+	Unchecked  string          `json:"unchecked,omitempty"`  // why no model judged the result
+	Missing    []string        `json:"missing,omitempty"`    // restrictions that the kernel lacks
+	Warnings   []string        `json:"warnings,omitempty"`
+	Kept       string          `json:"kept,omitempty"` // where the settings of From are kept
+}
+
+// OK tells whether the settings arrived, or would.
+func (m *Migration) OK() bool { return m.State == MigrationDone }
+
+// MigrationState is how a migration ended.
+type MigrationState string
+
+// The states.
+const (
+	MigrationDone   MigrationState = "done"
+	MigrationFailed MigrationState = "failed" // the settings are as they were
+)
+
+// MigrationWay is how the settings came to the other version.
+type MigrationWay string
+
+// The ways.
+const (
+	WayForward  MigrationWay = "forward"  // by migrations
+	WayBackward MigrationWay = "backward" // by migrations
+	WayKept     MigrationWay = "kept"     // from the file that the other version had left
+)
+
+// MigrationStep is one migration that was run.
+type MigrationStep struct {
+	Name    string        `json:"name"`
+	SHA256  string        `json:"sha256"`
+	Took    time.Duration `json:"took"`          // nanoseconds
+	CPU     time.Duration `json:"cpu,omitempty"` // nanoseconds
+	Message string        `json:"message,omitempty"`
+	Error   string        `json:"error,omitempty"`
+}
+
+// Misfit is a stored value that a model refuses.
+type Misfit struct {
+	Key     string `json:"key"`
+	Layer   Layer  `json:"layer"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}

@@ -1,0 +1,74 @@
+// Guest is every migration that the tests run: the name that it was published
+// as says what it does.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hostler-os/hostler/migration"
+)
+
+var kinds = map[string]migration.Migration{
+	"noop": migration.NoOp(),
+	// The message of the day says which versions it came through.
+	"motd": migration.Funcs{Up: motd("+"), Down: motd("-")},
+	// A setting gets another name.
+	"rename": migration.Funcs{Up: rename("settings.old", "settings.motd"), Down: rename("settings.motd", "settings.old")},
+	// A value that no model takes.
+	"break": migration.Funcs{Up: func(s *migration.State) error { return s.Set("settings.ntp.time-servers", 5) }},
+	"fail": migration.Funcs{
+		Up:   func(*migration.State) error { return errors.New("it cannot be done") },
+		Down: func(*migration.State) error { return errors.New("it cannot be undone") },
+	},
+	"oneway": migration.Funcs{Up: motd("+"), Down: func(*migration.State) error { return errors.New("there is no way back") }},
+	"hang":   migration.Funcs{Up: func(*migration.State) error { time.Sleep(time.Hour); return nil }},
+	"foreign": migration.Funcs{Up: func(s *migration.State) error {
+		return errors.Join(s.Set("os.arch", "x"), s.Set("services.x.y", 1))
+	}},
+	"talk": migration.Funcs{Up: func(s *migration.State) error { s.Log.Info("hello"); return nil }},
+}
+
+func main() {
+	// migrate_v1.1.0_KIND-ANYTHING.lz4
+	_, kind, _ := strings.Cut(strings.TrimPrefix(os.Args[0], "migrate_"), "_")
+	kind, _, _ = strings.Cut(strings.TrimSuffix(kind, ".lz4"), "-")
+	if kind == "garbage" {
+		fmt.Println("no document")
+		return
+	}
+	migration.Main(kinds[kind])
+}
+
+// motd appends a mark and the argument's sign, or takes it back.
+func motd(sign string) func(*migration.State) error {
+	return func(s *migration.State) error {
+		text, ok := s.Get("settings.motd")
+		if !ok {
+			return nil
+		}
+		value := strings.Trim(string(text), `"`)
+		if back, had := strings.CutSuffix(value, "+"); sign == "-" && had {
+			return s.Set("settings.motd", back)
+		}
+		return s.Set("settings.motd", value+sign)
+	}
+}
+
+func rename(from, to string) func(*migration.State) error {
+	return func(s *migration.State) error {
+		value, ok := s.Get(from)
+		if !ok {
+			return nil
+		}
+		layer := s.Layer(from)
+		s.Delete(from)
+		if err := s.SetRaw(to, value); err != nil || layer == "" {
+			return err
+		}
+		return s.SetLayer(to, layer)
+	}
+}

@@ -1,0 +1,152 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/memexec"
+	"github.com/hostler-os/hostler/migration"
+)
+
+// runner sends one document through a chain.
+type runner struct {
+	sandbox memexec.Sandbox
+	chain   *Chain
+	report  *api.Migration
+	log     *slog.Logger
+}
+
+// started is a migration that waits for its document.
+type started struct {
+	program *memexec.Program
+	process *memexec.Process
+	err     error
+}
+
+// run hands the document to one migration after the other. While one works, the
+// next is put into memory and started: that takes longer than most work.
+func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.Document, error) {
+	doc.From, doc.To = r.chain.From.String(), r.chain.To.String()
+	os := doc.OS
+	next, stop := r.prepare()
+	defer stop()
+	for _, step := range r.chain.Steps {
+		answer, err := r.step(ctx, step, <-next, doc)
+		if err != nil {
+			return nil, err
+		}
+		answer.OS, answer.From, answer.To = os, doc.From, doc.To
+		doc = answer
+	}
+	return doc, nil
+}
+
+// prepare starts the migrations in order, one ahead. stop ends those that are not wanted any more.
+func (r *runner) prepare() (next <-chan started, stop func()) {
+	ready, done := make(chan started), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, step := range r.chain.Steps {
+			s := r.start(step)
+			select {
+			case ready <- s:
+			case <-done:
+				s.discard()
+				return
+			}
+		}
+	})
+	return ready, func() {
+		close(done)
+		wg.Wait()
+	}
+}
+
+func (r *runner) start(step Step) (s started) {
+	if s.program, s.err = step.load(); s.err != nil {
+		return s
+	}
+	flag := migration.Forward.Flag()
+	if r.chain.Backward() {
+		flag = migration.Backward.Flag()
+	}
+	s.process, s.err = r.sandbox.Start(s.program, flag)
+	return s
+}
+
+func (s started) discard() {
+	if s.process != nil {
+		s.process.Kill()
+	}
+	if s.program != nil {
+		_ = s.program.Close() // memory that was only read
+	}
+}
+
+func (r *runner) step(ctx context.Context, step Step, s started, doc *migration.Document) (*migration.Document, error) {
+	report := api.MigrationStep{Name: step.Name, SHA256: step.SHA256}
+	answer, err := r.answer(ctx, step, s, doc, &report)
+	if err != nil {
+		report.Error = err.Error()
+	}
+	r.report.Steps = append(r.report.Steps, report)
+	return answer, err
+}
+
+func (r *runner) answer(ctx context.Context, step Step, s started, doc *migration.Document, report *api.MigrationStep) (*migration.Document, error) {
+	if s.program != nil {
+		defer s.program.Close()
+	}
+	if s.err != nil {
+		return nil, fixed("Error loading migration '%s': %w", step.Name, s.err)
+	}
+	r.missing(s.process.Missing())
+	text, err := doc.Append(nil, true)
+	if err != nil {
+		s.process.Kill()
+		return nil, err
+	}
+	result, err := s.process.Run(ctx, text)
+	report.Took, report.CPU, report.Message = result.Took, result.CPU, result.Message
+	r.tell(step, result.Message)
+	if exit, ok := errors.AsType[*memexec.ExitError](err); ok {
+		return nil, fixed("Migration returned '%s' - stderr: %s", exitCode(exit), strings.TrimSpace(exit.Message))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run migration %s: %w", step.Name, err)
+	}
+	answer, err := migration.Parse(result.Output)
+	if err != nil {
+		return nil, fmt.Errorf("migration %s answered what is no document: %w", step.Name, err)
+	}
+	return answer, nil
+}
+
+func exitCode(e *memexec.ExitError) string {
+	if e.Code < 0 {
+		return "signal"
+	}
+	return strconv.Itoa(e.Code)
+}
+
+// tell puts what a migration said into the log, line by line.
+func (r *runner) tell(step Step, message string) {
+	for line := range strings.Lines(message) {
+		r.log.Info("migration says", "migration", step.Name, "text", strings.TrimSpace(line))
+	}
+}
+
+// missing notes restrictions that the kernel lacks, once.
+func (r *runner) missing(what []string) {
+	if len(what) == 0 || len(r.report.Missing) > 0 {
+		return
+	}
+	r.report.Missing = what
+	r.log.Warn("migrations run with fewer restrictions than there could be", "missing", strings.Join(what, ", "))
+}

@@ -1,0 +1,150 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+)
+
+// Beside the datastore NAME lie the files NAME.v1.2.0 of versions before, as
+// they were when the host left them. They are there for the slot that still has
+// that version.
+const (
+	infixKept = ".v"
+	keepOld   = 2
+)
+
+// keptPath is where the datastore of a version is kept.
+func keptPath(path, version string) string { return path + infixKept + version }
+
+// keep gives the present datastore a second name. The first one is about to be
+// given to its successor; until then both are the same file.
+func keep(fsys durable.FS, path, version string) error {
+	kept := keptPath(path, version)
+	if err := durable.Remove(fsys, kept); err != nil {
+		return err
+	}
+	return durable.Link(fsys, path, kept)
+}
+
+// oldFile is a datastore that was kept.
+type oldFile struct {
+	path    string
+	version string
+	time    time.Time // of its last commit
+}
+
+// oldFiles lists what is kept, the newest first.
+func oldFiles(path string) ([]oldFile, error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	var all []oldFile
+	for _, e := range entries {
+		version, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+infixKept)
+		if _, err := manifest.ParseVersion(version); !ok || err != nil {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, oldFile{filepath.Join(filepath.Dir(path), e.Name()), version, info.ModTime()})
+	}
+	slices.SortFunc(all, func(a, b oldFile) int {
+		if c := b.time.Compare(a.time); c != 0 {
+			return c
+		}
+		return strings.Compare(b.version, a.version)
+	})
+	return all, nil
+}
+
+// prune removes what is kept beyond keepOld files, the oldest first, but not
+// that of the version that the host has just left.
+func prune(fsys durable.FS, path, left string) error {
+	all, err := oldFiles(path)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(f oldFile) bool { return f.version == left })
+	for _, f := range all[min(len(all), keepOld-1):] {
+		if err := durable.Remove(fsys, f.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lost says what going back to a kept datastore would lose.
+func lost(s *datastore.Store, since uint64) string {
+	entries, err := s.History("", 0, maxLost)
+	if err != nil {
+		return "what was changed since"
+	}
+	var keys []string
+	for _, e := range entries {
+		for _, edit := range e.Edits {
+			if e.ID > since {
+				keys = append(keys, edit.Key)
+			}
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	text := count(len(keys), "setting") + " changed since"
+	if len(keys) > 0 {
+		text += ": " + strings.Join(keys[:min(len(keys), maxLostNamed)], ", ")
+	}
+	if len(keys) > maxLostNamed {
+		text += ", …"
+	}
+	return text
+}
+
+const (
+	maxLost      = 1000 // commits that are looked at
+	maxLostNamed = 20
+)
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// errChanged is returned by keptDraft if going back would lose something.
+var errChanged = errors.New("settings were changed since")
+
+// keptDraft opens the datastore that was kept of a version, if the present one
+// was made from it. With force it may lose what was changed since.
+func keptDraft(ctx context.Context, s *datastore.Store, path, version string, force bool, opts datastore.Options) (*datastore.Draft, error) {
+	now := s.Release()
+	if now.From != version {
+		return nil, fmt.Errorf("settings of %s are not what these were made from: %w", version, fs.ErrNotExist)
+	}
+	if s.LastHistory() != now.History && !force {
+		return nil, errChanged
+	}
+	d, err := datastore.ReadDraft(ctx, keptPath(path, version), opts)
+	if err != nil {
+		return nil, err
+	}
+	if r := d.Release(); r.Version != version || d.Commit() != now.Commit {
+		return nil, errors.Join(fmt.Errorf("%s has others settings of %s: %w", keptPath(path, version), version, fs.ErrNotExist), d.Close())
+	}
+	return d, nil
+}
