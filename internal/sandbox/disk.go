@@ -18,7 +18,7 @@ const diskSteps = `Disk image of %[2]s with two sets in %[1]s; set A counts as g
 `
 
 func newDisk() *cobra.Command {
-	size, sectorSize := byteSize(2<<30), 512
+	size, data, sectorSize := byteSize(2<<30), byteSize(0), 512
 	command := &cobra.Command{
 		Use: "disk FILE", Short: "make a disk image with two sets of partitions",
 		Long: `Make a disk image, laid out as that of a host: two sets of boot, root and hash
@@ -26,7 +26,7 @@ partitions, A and B, whose sizes grow with the disk's. The file is sparse: it
 takes next to no room until something is written into its partitions.`,
 		Example: "  hostler sandbox disk os.img --size 2G\n  hostler sandbox disk os4k.img --sector-size 4096", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := slot.CreateImage(args[0], int64(size), sectorSize); err != nil {
+			if err := (slot.Plan{Size: int64(size), Data: int64(data), SectorSize: sectorSize}).Create(args[0]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), diskSteps, args[0], size.String())
@@ -34,6 +34,7 @@ takes next to no room until something is written into its partitions.`,
 		},
 	}
 	command.Flags().Var(&size, "size", "`SIZE` of the disk, such as 2G or 768M; 512M at least")
+	command.Flags().Var(&data, "data", "`SIZE` of a data partition behind that; without it, the host has another disk for its data")
 	command.Flags().IntVar(&sectorSize, "sector-size", sectorSize, "`BYTES` of a sector: 512 or 4096")
 	return command
 }

@@ -14,7 +14,12 @@ import (
 // is sparse: it takes the place of its table, until something is written into
 // its partitions. A file that exists is an error with fs.ErrExist.
 func CreateImage(path string, size int64, sectorSize int) error {
-	t, err := NewTable(size, sectorSize)
+	return Plan{Size: size, SectorSize: sectorSize}.Create(path)
+}
+
+// Create is [CreateImage] of the plan.
+func (p Plan) Create(path string) error {
+	t, err := p.Table()
 	if err != nil {
 		return err
 	}
@@ -22,7 +27,7 @@ func CreateImage(path string, size int64, sectorSize int) error {
 	if err != nil {
 		return err
 	}
-	err = f.Truncate(size)
+	err = f.Truncate(t.Size)
 	if err == nil {
 		err = gpt.Format(f, t)
 	}

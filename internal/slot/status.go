@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hostler-os/hostler/internal/gpt"
 )
@@ -134,4 +135,28 @@ func (d *Disk) extent(t *gpt.Table, number int) (Extent, error) {
 		return Extent{}, err
 	}
 	return Extent{Path: d.Path, Offset: offset, Size: size}, nil
+}
+
+// Partition is one of a disk's partitions, of whatever kind.
+type Partition struct {
+	Node string // path of its node
+	Name string // may be empty, and need not be unique
+	ID   string // unique GUID, in lower case
+}
+
+// Partitions are all of the disk's, in the order of their numbers.
+func (d *Disk) Partitions(ctx context.Context) ([]Partition, error) {
+	t, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Partition
+	for _, p := range t.Partitions {
+		node, err := d.node(p.Number)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Partition{node, p.Name, strings.ToLower(p.ID.String())})
+	}
+	return all, nil
 }

@@ -1,0 +1,111 @@
+package bootstage
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/slot"
+)
+
+func TestParameters(t *testing.T) {
+	p := parseParameters("console=ttyS0 x=\"a b\"  hostler.slot=A\thostler.slot=B quiet\n")
+	want := parameters{"console=ttyS0", `x="a b"`, "hostler.slot=A", "hostler.slot=B", "quiet"}
+	if diff := cmp.Diff(p, want); diff != "" {
+		t.Errorf("-got +want:\n%s", diff)
+	}
+	if p.get(slotName) != "B" || p.get("x") != "a b" || p.get("quiet") != "" || p.get("y") != "" {
+		t.Error("wrong values")
+	}
+}
+
+func TestHash(t *testing.T) {
+	sum := strings.Repeat("0a", 32)
+	if hash, err := parseParameters("hostler.roothash=" + sum).hash(); err != nil || len(hash) != 32 {
+		t.Errorf("%x, %v", hash, err)
+	}
+	for _, text := range []string{"", "hostler.roothash=", "hostler.roothash=0a", "hostler.roothash=" + sum + "0"} {
+		if hash, err := parseParameters(text).hash(); err == nil {
+			t.Errorf("%q: took %x", text, hash)
+		}
+	}
+}
+
+// A kernel is started anew only where that changes something.
+func TestCovers(t *testing.T) {
+	running := parseParameters("console=ttyS0 panic=10 quiet")
+	for text, want := range map[string]bool{
+		"panic=10 hostler.roothash=ab": true, "": true, "panic=10 quiet console=ttyS0": true, "panic=20": false, "panic=10 debug": false,
+	} {
+		if got := running.covers(parseParameters(text)); got != want {
+			t.Errorf("%q: %t, want %t", text, got, want)
+		}
+	}
+}
+
+func flags(t *testing.T, d *slot.Disk) string {
+	t.Helper()
+	sets, err := d.Sets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, w := range sets.State.Sets {
+		text += string([]byte{byte('0' + w.Priority()), '/', byte('0' + w.Tries()), ' '})
+	}
+	return text
+}
+
+// A slot that fails is passed over within the same boot; its try is gone.
+func TestChoose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := slot.CreateImage(path, slot.MinSize, 512); err != nil {
+		t.Fatal(err)
+	}
+	d, err := findDisk(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []slot.Change{slot.MarkInactiveValid, slot.UpgradeToInactive} {
+		if _, err := d.Change(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := map[slot.Name]bool{}
+	for _, want := range []struct {
+		chosen slot.Name
+		flags  string
+	}{{slot.B, "1/0 2/0 "}, {slot.A, "1/0 2/0 "}} {
+		got, err := choose(t.Context(), d, failed)
+		if err != nil || got != want.chosen || flags(t, d) != want.flags {
+			t.Errorf("got %v, %v, %s; want %v, %s", got, err, flags(t, d), want.chosen, want.flags)
+		}
+		failed[got] = true
+	}
+	if _, err := choose(t.Context(), d, failed); !errors.Is(err, errNothing) {
+		t.Errorf("with both failed: %v", err)
+	}
+}
+
+// Whoever runs it on a host by mistake is told what it is.
+func TestNotTheFirstProcess(t *testing.T) {
+	var out, errs strings.Builder
+	code := Run(t.Context(), []string{"bootstage"}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	if code != cli.ExitFailed || !strings.Contains(errs.String(), "RAM disk") {
+		t.Errorf("%d, %s", code, errs.String())
+	}
+}
+
+func FuzzParameters(f *testing.F) {
+	f.Add("a=\"b c\" d")
+	f.Fuzz(func(t *testing.T, text string) {
+		p := parseParameters(text)
+		if again := parseParameters(p.String()); !cmp.Equal(p, again) {
+			t.Errorf("%q became %q", p, again)
+		}
+	})
+}
