@@ -3,11 +3,13 @@
 // Start with [Begin] and [Log.Save], which the booting programs use, and with
 // [List] and [Read], which the API server uses. A report is a JSON file below
 // the state folder, written durably when a boot begins and when it ends; in
-// between, and where the disk is full, it is in a file below /run. Readers take
-// the newer one, and call a boot interrupted whose program is gone.
+// between, and where the disk is full, it is in a file below /run, to which
+// each state is appended as one line. Readers take the newer one, and call a
+// boot interrupted whose program is gone.
 package bootlog
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +26,8 @@ import (
 )
 
 const (
-	kept      = 20      // reports
-	maxReport = 4 << 20 // bytes of one
+	kept      = 20       // reports
+	maxReport = 16 << 20 // bytes of a file; one in /run has all states of a boot
 	extension = ".json"
 )
 
@@ -33,8 +35,9 @@ const (
 type Log struct {
 	Report api.Boot
 
-	root paths.Root
-	disk durable.FS
+	root  paths.Root
+	disk  durable.FS
+	begun bool // what is in /run is of this boot
 }
 
 // Begin starts a report, numbered after the last one.
@@ -64,7 +67,7 @@ func Continue(root paths.Root, report api.Boot, phase string) *Log {
 		return Begin(root, report)
 	}
 	last.State, last.PID = api.BootRunning, os.Getpid()
-	return &Log{Report: last, root: root, disk: durable.OS{}}
+	return &Log{Report: last, root: root, disk: durable.OS{}, begun: true}
 }
 
 // order is that of the phases.
@@ -87,7 +90,7 @@ func (l *Log) Save(durably bool) error {
 	if err != nil {
 		return fmt.Errorf("write boot report: %w", err)
 	}
-	err = l.write(l.root.Boot(), text)
+	err = l.write(l.root.Boot(), append(text, '\n'))
 	if durably {
 		err = errors.Join(err, l.keep(text))
 	}
@@ -97,16 +100,32 @@ func (l *Log) Save(durably bool) error {
 	return nil
 }
 
-// write replaces the file in /run, which needs to survive programs only.
-func (l *Log) write(path string, text []byte) error {
+// write adds a line to the file in /run, which needs to survive programs only.
+// The first one of a boot replaces the file.
+func (l *Log) write(path string, line []byte) error {
+	if l.begun && appendLine(path, line) == nil {
+		return nil
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	draft := path + ".new"
-	if err := os.WriteFile(draft, text, 0o600); err != nil {
+	if err := os.WriteFile(draft, line, 0o600); err != nil {
 		return errors.Join(err, os.Remove(draft))
 	}
-	return os.Rename(draft, path)
+	err := os.Rename(draft, path)
+	l.begun = err == nil
+	return err
+}
+
+// appendLine fails, leaving half a line at most, where there is no file or no space.
+func appendLine(path string, line []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(line)
+	return errors.Join(err, f.Close())
 }
 
 func (l *Log) keep(text []byte) error {
@@ -198,7 +217,15 @@ func read(path string) (api.Boot, bool) {
 		return api.Boot{}, false
 	}
 	var report api.Boot
-	return report, json.Unmarshal(text, &report) == nil && report.ID > 0
+	return report, json.Unmarshal(lastLine(text), &report) == nil && report.ID > 0
+}
+
+// lastLine is the last whole line: what follows it was cut off by a crash.
+func lastLine(text []byte) []byte {
+	if end := bytes.LastIndexByte(text, '\n'); end >= 0 {
+		text = text[:end]
+	}
+	return text[bytes.LastIndexByte(text, '\n')+1:]
 }
 
 // settle calls interrupted what claims to run, but does not.

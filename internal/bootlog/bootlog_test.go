@@ -124,3 +124,24 @@ func TestDamagedReport(t *testing.T) {
 		t.Errorf("states differ (-got +want):\n%s", diff)
 	}
 }
+
+// TestHalfALine: a crash while a state is written leaves the one before.
+func TestHalfALine(t *testing.T) {
+	root := paths.Root(t.TempDir())
+	l := Begin(root, api.Boot{BootID: boot})
+	save(t, l, false)
+	l.Report.State = api.BootDone
+	save(t, l, false)
+	text, err := os.ReadFile(root.Boot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range text {
+		if err := os.WriteFile(root.Boot(), text[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := states(t, root, boot); cut > len(text)/2 && (len(got) != 1 || got[0] != string(api.BootRunning)) {
+			t.Errorf("after %d of %d bytes: %v", cut, len(text), got)
+		}
+	}
+}

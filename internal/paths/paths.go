@@ -49,7 +49,7 @@ func (r Root) Edited() string { return r.Join("/var/lib/hostler/edited") }
 func (r Root) Boots() string { return r.Join("/var/lib/hostler/boots") }
 
 // Boot is the report of the running boot, as far as it has come.
-func (r Root) Boot() string { return r.Join("/run/hostler/boot.json") }
+func (r Root) Boot() string { return r.Join("/run/hostler/boot.jsonl") }
 
 // UserDataLoaded is there once user data has been loaded; the reference's path.
 func (r Root) UserDataLoaded() string { return r.Join("/var/lib/bottlerocket/early-boot-config.ran") }

@@ -34,7 +34,12 @@ const (
 
 // Run is a cli.Program.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
-	a := &app{Streams: s, called: name}
+	return new(Moment).Run(ctx, args, s)
+}
+
+// Run is a cli.Program that sees what was first fetched of the server.
+func (m *Moment) Run(ctx context.Context, args []string, s cli.Streams) int {
+	a := &app{Streams: s, called: name, moment: m}
 	if len(args) > 0 && filepath.Base(args[0]) == nameV2 {
 		a.called = nameV2
 	}
@@ -53,6 +58,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 type app struct {
 	cli.Streams
 	called string
+	moment *Moment
 	socket string
 	root   string
 	level  cli.Level

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/template"
@@ -17,6 +18,27 @@ type model struct {
 	Services           map[string]any `json:"services"`
 	ConfigurationFiles map[string]any `json:"configuration-files"`
 	OS                 map[string]any `json:"os"`
+}
+
+// Moment is what the server has at one moment, for all runs that shall see the
+// same, such as generators that run side by side. The zero value has nothing yet.
+type Moment struct {
+	mu    sync.Mutex
+	model *model
+}
+
+// get fetches the model unless it is there. What fails is tried again by the next run.
+func (m *Moment) get(ctx context.Context, a *app) (*model, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.model == nil {
+		fetched := new(model)
+		if err := a.fetch(ctx, "/", fetched); err != nil {
+			return nil, err
+		}
+		m.model = fetched
+	}
+	return m.model, nil
 }
 
 func (a *app) fetch(ctx context.Context, uri string, into any) error {
@@ -76,8 +98,8 @@ func (a *app) renderFile(ctx context.Context, path string) error {
 
 // renderOnline renders with what the server has, and prints a JSON string.
 func (a *app) renderOnline(ctx context.Context, t *template.Template) error {
-	var m model
-	if err := a.fetch(ctx, "/", &m); err != nil {
+	m, err := a.moment.get(ctx, a)
+	if err != nil {
 		return err
 	}
 	text, err := t.Render(template.Data{

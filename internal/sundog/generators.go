@@ -95,6 +95,7 @@ func (b *chain) runWaves(ctx context.Context, p *api.BootPhase, waves [][]genera
 		return err
 	}
 	for i, wave := range waves {
+		runner.Builtin = b.builtins(new(schnauzer.Moment))
 		results := runner.Run(ctx, wave)
 		if last := i == len(waves)-1; last && b.has(api.PhaseApply) {
 			b.generated = results
@@ -203,7 +204,7 @@ func (b *chain) runner(ctx context.Context) (*generate.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &generate.Runner{Parallel: b.config.Parallel, Env: generate.ProxyEnv(settings), Builtin: b.builtin}
+	r := &generate.Runner{Parallel: b.config.Parallel, Env: generate.ProxyEnv(settings)}
 	if !b.root.IsHost() {
 		r.Env = append(r.Env, "HOSTLER_SOCKET="+b.client.Socket)
 		r.Find = b.findBelow
@@ -211,15 +212,21 @@ func (b *chain) runner(ctx context.Context) (*generate.Runner, error) {
 	return r, nil
 }
 
-// builtin is schnauzer in this process, if that is what the name would run:
+// builtins is schnauzer in this process, if that is what the name would run:
 // this very file, or nothing at all, as in a sandbox.
-func (b *chain) builtin(program string) cli.Program {
-	called := filepath.Base(program)
-	if called != schnauzerName && called != schnauzerNameV2 || !b.isOurs(program) {
-		return nil
+func (b *chain) builtins(moment *schnauzer.Moment) func(program string) cli.Program {
+	return func(program string) cli.Program {
+		called := filepath.Base(program)
+		if called != schnauzerName && called != schnauzerNameV2 || !b.isOurs(program) {
+			return nil
+		}
+		return b.schnauzer(moment, called)
 	}
+}
+
+func (b *chain) schnauzer(moment *schnauzer.Moment, called string) cli.Program {
 	return func(ctx context.Context, args []string, s cli.Streams) int {
-		return schnauzer.Run(ctx, slices.Concat([]string{called, "--root", string(b.root), "--api-socket", b.client.Socket}, args[1:]), s)
+		return moment.Run(ctx, slices.Concat([]string{called, "--root", string(b.root), "--api-socket", b.client.Socket}, args[1:]), s)
 	}
 }
 

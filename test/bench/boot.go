@@ -38,7 +38,6 @@ func bootOnce(ctx context.Context, b *bench) (cpu, wall time.Duration, err error
 		return 0, 0, err
 	}
 	defer s.stop()
-	defer os.RemoveAll(filepath.Dir(s.root))
 	document := filepath.Join(s.root, "var/lib/bottlerocket/user-data.toml")
 	if err := os.MkdirAll(filepath.Dir(document), 0o755); err != nil {
 		return 0, 0, err
