@@ -52,7 +52,7 @@ func (f fault) option(n int) string {
 func failCall(t *testing.T, f fault, n int) bool {
 	t.Helper()
 	root := filepath.Join(scratch(t), "root")
-	trace, err := run(t, root, "-e", f.option(n))
+	trace, err := run(t, storeVariable, root, "-e", f.option(n))
 	injected := strings.Contains(string(trace), "(INJECTED)")
 	if err != nil {
 		// Creating the store may fail, and the program with it.
@@ -74,14 +74,14 @@ func TestFailedCommitDoesNotComeBack(t *testing.T) {
 	noticed, failures := 0, 0
 	for n := 1; ; n++ {
 		root := t.TempDir()
-		trace, err := run(t, root, "-e", fault{"fdatasync", syscall.EIO, 1}.option(n))
+		trace, err := run(t, storeVariable, root, "-e", fault{"fdatasync", syscall.EIO, 1}.option(n))
 		if err != nil && !strings.Contains(string(trace), hexOf("mark done")) {
 			continue // it was not created
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		log, err := parse(root, trace)
+		log, err := parse(root, durabletest.Tree{}, trace)
 		if err != nil {
 			t.Fatal(err)
 		}

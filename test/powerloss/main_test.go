@@ -20,21 +20,28 @@ import (
 	"github.com/hostler-os/hostler/internal/key"
 )
 
-// roleVariable, when set, makes the test binary the program that is traced; it
-// holds the folder of its store.
-const roleVariable = "HOSTLER_POWERLOSS_STORE"
+// These variables, when set, make the test binary a program that is traced. They
+// hold the folder of its store, or of its host.
+const (
+	storeVariable = "HOSTLER_POWERLOSS_STORE"
+	hostVariable  = "HOSTLER_POWERLOSS_HOST"
+)
 
 func TestMain(m *testing.M) {
-	dir := os.Getenv(roleVariable)
-	if dir == "" {
-		os.Exit(m.Run())
+	for variable, program := range map[string]func(dir string) error{storeVariable: commitAll, hostVariable: updateAll} {
+		dir := os.Getenv(variable)
+		if dir == "" {
+			continue
+		}
+		// One thread makes all commits, because strace counts calls per thread.
+		runtime.LockOSThread()
+		if err := program(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
-	// One thread makes all commits, because strace counts calls per thread.
-	runtime.LockOSThread()
-	if err := commitAll(filepath.Join(dir, "state", "datastore.db")); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	os.Exit(m.Run())
 }
 
 // announce tells the world, in one write that the trace shows.
@@ -45,7 +52,8 @@ func announce(format string, args ...any) {
 // commitAll is the program: it opens a store, makes every commit of the
 // workload, and closes the store. A commit that fails must leave what was
 // before, and succeed when it is made again.
-func commitAll(path string) error {
+func commitAll(dir string) error {
+	path := filepath.Join(dir, "state", "datastore.db")
 	announce("begin")
 	s, err := datastore.Open(path, options())
 	if err != nil {

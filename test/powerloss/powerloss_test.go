@@ -30,11 +30,11 @@ func scratch(t *testing.T) string {
 func record(t *testing.T) durabletest.Log {
 	t.Helper()
 	root := t.TempDir()
-	trace, err := run(t, root)
+	trace, err := run(t, storeVariable, root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := parse(root, trace)
+	log, err := parse(root, durabletest.Tree{}, trace)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,9 +25,9 @@ const traced = "openat,open,creat,write,pwrite64,writev,pwritev,pwritev2,ftrunca
 	"fsync,fdatasync,sync_file_range,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat," +
 	"rmdir,mkdir,mkdirat,fchmod,chmod,fchmodat,copy_file_range,sendfile,splice,msync"
 
-// run runs the test binary as the program below strace, with further options
-// of strace's, in dir, and returns the trace.
-func run(t *testing.T, dir string, options ...string) ([]byte, error) {
+// run runs the test binary as the program that variable names below strace, with
+// further options of strace's, in dir, and returns the trace.
+func run(t *testing.T, variable, dir string, options ...string) ([]byte, error) {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -40,7 +40,7 @@ func run(t *testing.T, dir string, options ...string) ([]byte, error) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	args := append([]string{"-f", "-y", "-xx", "-s", "16777216", "-o", trace, "-e", "trace=" + traced}, options...)
 	c := exec.CommandContext(t.Context(), strace, append(args, self)...)
-	c.Env = append(os.Environ(), roleVariable+"="+dir, "GOMAXPROCS=2")
+	c.Env = append(os.Environ(), variable+"="+dir, "GOMAXPROCS=2")
 	var stderr bytes.Buffer
 	c.Stdout, c.Stderr = new(bytes.Buffer), &stderr
 	err = c.Run()
@@ -101,8 +101,12 @@ type recorder struct {
 	offsets map[string]int64 // of files that are written from front to back
 }
 
-func parse(root string, trace []byte) (durabletest.Log, error) {
-	r := recorder{root: root, log: durabletest.Log{Base: durabletest.Tree{}}, known: map[string]bool{}, offsets: map[string]int64{}}
+// parse reads the trace of a program that found base below root.
+func parse(root string, base durabletest.Tree, trace []byte) (durabletest.Log, error) {
+	r := recorder{root: root, log: durabletest.Log{Base: base}, known: map[string]bool{}, offsets: map[string]int64{}}
+	for path, node := range base {
+		r.known[path] = !node.Dir
+	}
 	for i, c := range parseCalls(trace) {
 		if err := r.add(c); err != nil {
 			return r.log, fmt.Errorf("call %d, %s: %w", i, c.name, err)
@@ -172,6 +176,8 @@ func (r *recorder) touch(c call, paths []string) error {
 		r.known[op.Path] = false
 	case "fsync", "fdatasync":
 		op.Kind = r.syncKind(c)
+	case "sync_file_range":
+		return nil // advice
 	case "write", "pwrite64":
 		return r.written(c, op)
 	case "ftruncate":
