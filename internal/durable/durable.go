@@ -254,6 +254,24 @@ func Clean(fsys FS, path string) error {
 	return nil
 }
 
+// CleanDir is Clean for all files of a folder.
+func CleanDir(fsys FS, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clean %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		i := strings.LastIndex(e.Name(), tempMark)
+		if i < 1 || e.Name()[0] != '.' || len(e.Name())-i-len(tempMark) != len(rand.Text()) || !e.Type().IsRegular() {
+			continue
+		}
+		if err := discard(fsys, filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("clean %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
 // ErrTooLarge is returned by ReadFile for a file that is larger than its caller expects.
 var ErrTooLarge = errors.New("file is too large")
 

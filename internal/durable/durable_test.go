@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -211,5 +212,32 @@ func TestAppend(t *testing.T) {
 		if _, err := (durable.OS{}).Append(filepath.Join(dir, name)); err == nil {
 			t.Errorf("%s was opened", name)
 		}
+	}
+}
+
+func TestCleanDir(t *testing.T) {
+	dir := t.TempDir()
+	random := strings.Repeat("A", 26)
+	for _, name := range []string{".a.hostler-" + random, ".b.c.hostler-" + random, ".d.hostler-short", "e.hostler-" + random, "f"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := durable.CleanDir(durable.OS{}, dir); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{".d.hostler-short", "e.hostler-" + random, "f"}; !slices.Equal(left, want) {
+		t.Errorf("left are %v, want %v", left, want)
+	}
+	if err := durable.CleanDir(durable.OS{}, filepath.Join(dir, "none")); err != nil {
+		t.Error(err)
 	}
 }

@@ -36,7 +36,7 @@ type infraRepo struct {
 	PubThreshold    int       `toml:"pub_key_threshold"`
 }
 
-// infraKey is a key in one of these forms. The last two are ours.
+// infraKey is a key in one of these forms. The last one is ours.
 type infraKey struct {
 	File *struct {
 		Path string `toml:"path"`
@@ -100,17 +100,21 @@ func (i *infra) signingKey(r infraRepo) (string, error) {
 		"keys in cloud services (kms, ssm) are not reached directly")
 }
 
-// root is the path of the root role, whose digest is checked; empty if none is configured.
+// root is the path of the root role, whose digest is checked if one is given;
+// empty if none is configured.
 func (i *infra) root(r infraRepo) (string, error) {
 	switch {
 	case r.RootRoleURL == "" && r.RootRoleSHA512 == "":
 		return "", nil
-	case r.RootRoleURL == "" || r.RootRoleSHA512 == "":
-		return "", errors.New("root_role_url and root_role_sha512 belong together: one is missing")
-	case strings.HasPrefix(r.RootRoleURL, "http:") || strings.HasPrefix(r.RootRoleURL, "https:"):
+	case r.RootRoleURL == "":
+		return "", errors.New("root_role_sha512 is given without root_role_url")
+	case onNetwork(r.RootRoleURL):
 		return "", hintf("download it, compare its SHA-512, and name the file with --root", "root_role_url is on the network")
 	}
 	path := i.path(r.RootRoleURL)
+	if r.RootRoleSHA512 == "" {
+		return path, nil
+	}
 	raw, err := durable.ReadFile(path, maxInfra)
 	if err != nil {
 		return "", fmt.Errorf("read root: %w", err)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
+	"github.com/hostler-os/hostler/internal/tufrepo/signer"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -22,6 +24,7 @@ type draft struct {
 	targets  map[string]publish.Target
 	expires  publish.Expirations
 	renew    bool
+	scope    publish.Scope
 }
 
 // change reads a repository, lets edit change it, and publishes the result.
@@ -48,9 +51,7 @@ func (a *app) change(ctx context.Context, s site, edit func(context.Context, *dr
 	if d.manifest, err = readManifest(ctx, d.state); err != nil {
 		return err
 	}
-	for name, t := range d.state.Targets.Targets {
-		d.targets[name] = t
-	}
+	maps.Copy(d.targets, d.state.Targets.Targets)
 	if err := edit(ctx, d); err != nil {
 		return err
 	}
@@ -59,15 +60,20 @@ func (a *app) change(ctx context.Context, s site, edit func(context.Context, *dr
 
 // publish makes what was edited the repository's state.
 func (d *draft) publish(ctx context.Context) error {
-	if err := d.stageManifest(ctx); err != nil {
-		return err
+	if d.scope == publish.Everything {
+		if err := d.stageManifest(ctx); err != nil {
+			return err
+		}
 	}
-	signers, err := d.signers(ctx)
-	if err != nil {
-		return err
+	var signers []signer.Signer
+	if d.scope != publish.RootsOnly {
+		var err error
+		if signers, err = d.signers(ctx); err != nil {
+			return err
+		}
 	}
 	e := &publish.Edition{
-		State: d.state, Stage: d.stage, Targets: d.targets, Expires: d.expires, Signers: signers, Now: d.now(), Renew: d.renew,
+		State: d.state, Stage: d.stage, Targets: d.targets, Expires: d.expires, Signers: signers, Now: d.now(), Renew: d.renew, Scope: d.scope,
 	}
 	plan, err := e.Plan(ctx)
 	if err != nil {

@@ -170,7 +170,8 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(groupKeys, a.keysCommand(), a.rootCommand())
-	add(groupReleases, a.releaseCommand())
+	add(groupReleases, a.releaseCommand(), a.listCommand(), a.waveCommand(), a.maxVersionCommand(), a.unpublishCommand())
+	add(groupUpkeep, a.refreshCommand(), a.checkExpirations(), a.validateCommand(), a.bundleCommand(), a.pruneCommand())
 	add(groupOther, manCommand(root))
 	return root
 }

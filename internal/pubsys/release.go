@@ -1,6 +1,7 @@
 package pubsys
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,14 +17,16 @@ import (
 
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
+	"github.com/hostler-os/hostler/internal/update/delta"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 	"github.com/hostler-os/hostler/internal/update/pack"
 )
 
 const releaseHelp = `Publish a release: its images, its migrations, and who gets it when.
 
-Images and migrations are packed as lz4 unless they are packed already. A file
-whose name does not hold the version gets a name that does. Release.toml lists
+Images and migrations are packed as lz4 unless they are packed already, and images
+are also published in blocks, of which a host fetches only those that it lacks. A
+file whose name does not hold the version gets a name that does. Release.toml lists
 the migrations between all versions; each version that hosts may run needs a
 chain of them to the new one, with an empty list where nothing is to be done.
 
@@ -41,7 +44,7 @@ type release struct {
 	model               string
 	waves, start        string
 	expiry              string
-	gaps                bool
+	gaps, whole         bool
 
 	at      time.Time
 	startAt bool // it was given
@@ -81,6 +84,7 @@ func (a *app) releaseCommand() *cobra.Command {
 	f.Var((*versionFlag)(&r.maxVersion), "max-version", "newest `VERSION` that may be run from now on")
 	f.StringVar(&r.expiry, "expiry", defaultExpiry, expiryUsage)
 	f.BoolVar(&r.gaps, "allow-gaps", false, "publish even if some version has no chain of migrations to this one")
+	f.BoolVar(&r.whole, "no-delta", false, "do not publish the images in blocks as well: hosts then fetch them whole")
 	require(c, "root-image", "boot-image", "hash-image", "waves")
 	return c
 }
@@ -97,6 +101,12 @@ func (r *release) edit(ctx context.Context, d *draft) error {
 	}{{r.root, &u.Images.Root}, {r.boot, &u.Images.Boot}, {r.hash, &u.Images.Hash}} {
 		var err error
 		if *image.name, err = d.pack(ctx, image.path, r.named(d, image.path)); err != nil {
+			return err
+		}
+		if r.whole {
+			continue
+		}
+		if err := d.addDelta(ctx, image.path, *image.name); err != nil {
 			return err
 		}
 	}
@@ -170,7 +180,7 @@ func (r *release) addFiles(ctx context.Context, d *draft) error {
 	if r.model == "" {
 		return nil
 	}
-	return d.make(ctx, fmt.Sprintf("model-%s-%s-%s.tar.zst", d.variant, d.arch, r.version), func(w io.Writer) error {
+	return d.make(ctx, modelName(manifest.Update{Variant: d.variant, Arch: d.arch, Version: r.version}), func(w io.Writer) error {
 		return pack.Folder(w, r.model)
 	})
 }
@@ -316,6 +326,27 @@ func packFile(w io.Writer, path string) error {
 		return err
 	}
 	return pack.LZ4(w, f, size)
+}
+
+// addDelta adds the blocks of an image, of which hosts fetch those that they lack.
+func (d *draft) addDelta(ctx context.Context, path, name string) error {
+	var index bytes.Buffer
+	err := d.make(ctx, delta.BlocksName(name), func(w io.Writer) error {
+		image, err := pack.Open(path)
+		if err != nil {
+			return err
+		}
+		defer image.Close()
+		index.Reset()
+		return delta.Build(ctx, image, &index, w)
+	})
+	if err != nil {
+		return err
+	}
+	return d.make(ctx, delta.IndexName(name), func(w io.Writer) error {
+		_, err := w.Write(index.Bytes())
+		return err
+	})
 }
 
 // make adds a target that is made here.

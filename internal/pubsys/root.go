@@ -37,7 +37,7 @@ func (a *app) rootCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "root COMMAND", Short: "make, edit and sign the root of trust", Long: rootHelp, Args: cobra.ArbitraryArgs, RunE: noCommand,
 	}
-	c.AddCommand(a.rootNew(), a.rootNext(), a.rootEdit(), a.rootSign(), a.rootMerge(), a.rootShow())
+	c.AddCommand(a.rootNew(), a.rootNext(), a.rootEdit(), a.rootSign(), a.rootMerge(), a.rootShow(), a.rootPublish())
 	return c
 }
 

@@ -128,7 +128,8 @@ var rooms = []struct {
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"pubsys", []string{
-		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/manifest", "update/pack",
+		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
+		"update/manifest", "update/pack",
 	}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }

@@ -30,8 +30,19 @@ type Edition struct {
 	Expires Expirations
 	Signers []signer.Signer
 	Now     time.Time
-	Renew   bool // sign everything anew, even if nothing else changes
+	Renew   bool // sign anew, even if nothing else changes
+	Scope   Scope
 }
+
+// Scope is how much of a repository's metadata an edition signs.
+type Scope int
+
+// The scopes. All but the first leave targets as they are.
+const (
+	Everything    Scope = iota // targets, snapshot and timestamp
+	TimestampOnly              // so that the other keys can stay offline
+	RootsOnly                  // new roots that change no keys in use
+)
 
 // Act is one step of a plan.
 type Act struct {
@@ -74,12 +85,15 @@ func (e *Edition) Plan(ctx context.Context) (*Plan, error) {
 	if !e.changed() {
 		return p, nil
 	}
+	if e.Scope != Everything && e.State.Fresh() {
+		return nil, hinted("there is nothing yet that could be renewed", "publish a release first")
+	}
 	files, gap, err := e.sign(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := e.prove(ctx, files); err != nil {
-		return nil, fmt.Errorf("prove the new state as a client would: %w", err)
+		return nil, e.unproved(err)
 	}
 	p.Gap = gap
 	for _, f := range e.Stage.files {
@@ -97,7 +111,7 @@ func (e *Edition) order(files []tufrepo.File, gap bool) []tufrepo.File {
 	for _, r := range e.State.pending {
 		roots = append(roots, tufrepo.File{Name: r.Name(), Raw: r.Raw})
 	}
-	if gap || e.State.Fresh() {
+	if len(files) > 0 && (gap || e.State.Fresh()) {
 		return slices.Insert(files, len(files)-1, roots...)
 	}
 	return append(files, roots...)
@@ -112,10 +126,7 @@ func (e *Edition) sign(ctx context.Context) (files []tufrepo.File, gap bool, err
 	targets.Version, targets.Expires, targets.Targets = version, whole(e.Expires.Targets), e.Targets
 	name := func(role string) string { return fmt.Sprintf("%d.%s.json", version, role) }
 
-	steps := []struct {
-		role, name string
-		body       func() any
-	}{
+	steps := []step{
 		{TargetsRole, name(TargetsRole), func() any { return targets }},
 		{SnapshotRole, name(SnapshotRole), func() any {
 			meta := e.delegated()
@@ -123,11 +134,14 @@ func (e *Edition) sign(ctx context.Context) (files []tufrepo.File, gap bool, err
 			return Index{Header: head(SnapshotRole), Version: version, Expires: whole(e.Expires.Snapshot), Meta: meta}
 		}},
 		{TimestampRole, timestampFile, func() any {
-			meta := map[string]Meta{"snapshot.json": describeFile(files[1].Raw, version)}
-			return Index{Header: head(TimestampRole), Version: version, Expires: whole(e.Expires.Timestamp), Meta: meta}
+			snapshot := e.snapshot(version, files)
+			return Index{
+				Header: head(TimestampRole), Version: version, Expires: whole(e.Expires.Timestamp),
+				Meta: map[string]Meta{"snapshot.json": snapshot},
+			}
 		}},
 	}
-	for _, s := range steps {
+	for _, s := range steps[e.first():] {
 		raw, all, err := e.signOne(ctx, s.role, s.body())
 		if err != nil {
 			return nil, false, err
@@ -135,6 +149,33 @@ func (e *Edition) sign(ctx context.Context) (files []tufrepo.File, gap bool, err
 		files, gap = append(files, tufrepo.File{Name: s.name, Raw: raw}), gap || !all
 	}
 	return files, gap && !e.State.Fresh(), nil
+}
+
+// step is one file that is signed; body may need the files before it.
+type step struct {
+	role, name string
+	body       func() any
+}
+
+// first is the first step of the edition's scope.
+func (e *Edition) first() int {
+	switch e.Scope {
+	case TimestampOnly:
+		return 2
+	case RootsOnly:
+		return 3
+	}
+	return 0
+}
+
+// snapshot is what the timestamp says of the snapshot: the one just signed, or
+// the one that is published.
+func (e *Edition) snapshot(version int64, files []tufrepo.File) Meta {
+	if e.Scope == Everything {
+		return describeFile(files[1].Raw, version)
+	}
+	old := e.State.Roles[SnapshotRole].Version
+	return describeFile(e.State.files[e.State.fileName(SnapshotRole, old)], old)
 }
 
 // delegated is what the snapshot says of delegated roles, which nobody here edits.
@@ -191,6 +232,15 @@ func (e *Edition) prove(ctx context.Context, files []tufrepo.File) error {
 		next.files[r.Name()] = r.Raw
 	}
 	_, err := tufrepo.Open(ctx, next, tufrepo.Options{TrustedRoot: e.State.first.Raw, Now: func() time.Time { return e.Now }})
+	return err
+}
+
+// unproved says why the new state cannot be published.
+func (e *Edition) unproved(err error) error {
+	err = fmt.Errorf("prove the new state as a client would: %w", err)
+	if e.Scope != Everything && errors.Is(err, tufrepo.ErrThreshold) {
+		return hinted(err.Error(), "the new root changes keys in use: pubsys refresh signs the metadata anew and publishes both")
+	}
 	return err
 }
 

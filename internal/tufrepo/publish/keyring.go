@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -113,11 +114,12 @@ func (e *ThresholdError) Error() string {
 
 // Hint names the keys whose signatures are missing.
 func (e *ThresholdError) Hint() string {
-	text := fmt.Sprintf("%d more of these must sign:", e.Threshold-len(e.Signed))
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%d more of these must sign:", e.Threshold-len(e.Signed)))
 	for _, id := range e.Missing {
-		text += fmt.Sprintf(" %s (%s)", ShortID(id), e.keys[id].Kind())
+		text.WriteString(fmt.Sprintf(" %s (%s)", ShortID(id), e.keys[id].Kind()))
 	}
-	return text
+	return text.String()
 }
 
 // require returns a ThresholdError unless enough keys of the ring signed.

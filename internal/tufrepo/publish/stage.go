@@ -63,12 +63,17 @@ func CheckName(name string) error {
 
 // Clean removes what an interrupted publication left. Nobody may be publishing.
 func (s *Stage) Clean() error {
+	for _, dir := range []string{s.Metadata, s.Targets} {
+		if err := durable.CleanDir(s.FS, dir); err != nil {
+			return err
+		}
+	}
 	entries, err := os.ReadDir(s.Targets)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("clean %s: %w", s.Targets, err)
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), stagedPrefix) && !strings.HasPrefix(e.Name(), "."+stagedPrefix) {
+		if !strings.HasPrefix(e.Name(), stagedPrefix) {
 			continue
 		}
 		if err := s.FS.Remove(filepath.Join(s.Targets, e.Name())); err != nil {

@@ -3,11 +3,13 @@
 //
 // Start with [LZ4] and [Folder]. The same input gives the same bytes, on any
 // machine and at any time, so that publishing again finds that nothing changed.
-// Reading what was packed is the affair of package update/image.
+// [Open] reads what was packed, for a publisher, who trusts the files; hosts do
+// that in package update/image.
 package pack
 
 import (
 	"archive/tar"
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -67,6 +69,42 @@ func Packed(path string) (bool, error) {
 	}
 	magic := binary.LittleEndian.Uint32(head[:])
 	return magic == magicLZ4 || magic == magicZstd, nil
+}
+
+// Open reads a file, as it was before it was packed if it is.
+func Open(path string) (io.ReadCloser, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Reader(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, f}, nil
+}
+
+// Reader unpacks r, if it is packed.
+func Reader(r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(r)
+	head, err := buffered.Peek(4)
+	if len(head) < 4 {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return buffered, err
+	}
+	switch binary.LittleEndian.Uint32(head) {
+	case magicLZ4:
+		return lz4.NewReader(buffered), nil
+	case magicZstd:
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1))
+		return z, err
+	}
+	return buffered, nil
 }
 
 // Folder packs what is in dir: files and folders, nothing else. Times and owners

@@ -1,0 +1,145 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/durable"
+)
+
+// Unused lists what may be removed from a repository: metadata that its folder's
+// timestamp does not lead to, then targets that none of the remaining metadata
+// names, all of it older than a time. Anything that cannot be read or understood
+// is an error: better too much is kept than too little.
+func Unused(folders []string, targets string, before time.Time) ([]OldFile, error) {
+	var unused []OldFile
+	named := map[string]bool{}
+	for _, folder := range folders {
+		old, err := unusedMetadata(folder, before, named)
+		if err != nil {
+			return nil, fmt.Errorf("look for unused files in %s: %w", folder, err)
+		}
+		unused = append(unused, old...)
+	}
+	old, err := olderThan(targets, before, func(name string) bool {
+		return targetPattern.MatchString(name) && !named[name]
+	})
+	return append(unused, old...), err
+}
+
+// OldFile is one of these.
+type OldFile struct {
+	Path string
+	Size int64 // bytes
+}
+
+var (
+	targetPattern    = regexp.MustCompile(`^[0-9a-f]{64}\.`)
+	versionedPattern = regexp.MustCompile(`^[0-9]+\.(snapshot|targets)\.json$`)
+	targetsPattern   = regexp.MustCompile(`^([0-9]+\.)?targets\.json$`)
+)
+
+// unusedMetadata notes what targets the metadata names that stays.
+func unusedMetadata(folder string, before time.Time, named map[string]bool) ([]OldFile, error) {
+	current, err := inUse(folder)
+	if err != nil {
+		return nil, err
+	}
+	old, err := olderThan(folder, before, func(name string) bool {
+		return versionedPattern.MatchString(name) && !slices.Contains(current, name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		path := filepath.Join(folder, e.Name())
+		goes := slices.ContainsFunc(old, func(f OldFile) bool { return f.Path == path })
+		if goes || !targetsPattern.MatchString(e.Name()) {
+			continue
+		}
+		if err := noteTargets(path, named); err != nil {
+			return nil, err
+		}
+	}
+	return old, nil
+}
+
+// inUse are the files that the timestamp leads to.
+func inUse(folder string) ([]string, error) {
+	var timestamp, snapshot Index
+	if err := readBody(filepath.Join(folder, timestampFile), &timestamp); err != nil {
+		return nil, err
+	}
+	version := timestamp.Meta["snapshot.json"].Version
+	current := fmt.Sprintf("%d.snapshot.json", version)
+	err := readBody(filepath.Join(folder, current), &snapshot)
+	if err != nil {
+		return nil, err
+	}
+	return []string{current, fmt.Sprintf("%d.targets.json", snapshot.Meta["targets.json"].Version)}, nil
+}
+
+func noteTargets(path string, named map[string]bool) error {
+	var t Targets
+	if err := readBody(path, &t); err != nil {
+		return err
+	}
+	if len(t.Delegations) > 0 {
+		return hinted(path+" delegates to other roles, whose targets are not looked at here", "remove files by hand")
+	}
+	for name, target := range t.Targets {
+		for _, sum := range target.Hashes {
+			named[sum+"."+name] = true
+		}
+	}
+	return nil
+}
+
+func readBody(path string, into any) error {
+	raw, err := durable.ReadFile(path, MaxSize)
+	if err != nil {
+		return err
+	}
+	d, err := ParseDocument(raw)
+	if err == nil {
+		err = d.Body(into)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// olderThan lists files of a folder that were last written before a time.
+func olderThan(folder string, before time.Time, which func(name string) bool) (old []OldFile, err error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !which(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.ModTime().Before(before) {
+			old = append(old, OldFile{filepath.Join(folder, e.Name()), info.Size()})
+		}
+	}
+	return old, nil
+}
