@@ -57,6 +57,11 @@ type Appender interface {
 	Append(path string) (File, error) // a link in the last place is refused
 }
 
+// Symlinker is a file system that can also make symbolic links. [OS] is one.
+type Symlinker interface {
+	Symlink(target, path string) error // path must not exist
+}
+
 // File is a file being written.
 type File interface {
 	io.Writer
@@ -182,6 +187,26 @@ func Link(fsys FS, from, to string) error {
 	}
 	if err := fsys.SyncDir(filepath.Dir(to)); err != nil {
 		return fmt.Errorf("link %s: %w", from, err)
+	}
+	return nil
+}
+
+// Symlink makes path a symbolic link to target, durably. If path exists already
+// it is replaced in one step. The file system must be a [Symlinker].
+func Symlink(fsys FS, target, path string) error {
+	links, ok := fsys.(Symlinker)
+	if !ok {
+		return fmt.Errorf("link %s to %s: %w", path, target, errors.ErrUnsupported)
+	}
+	temp := tempName(path)
+	if err := links.Symlink(target, temp); err != nil {
+		return err
+	}
+	if err := fsys.Rename(temp, path); err != nil {
+		return fmt.Errorf("link %s to %s: %w", path, target, errors.Join(err, discard(fsys, temp)))
+	}
+	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("link %s to %s: %w", path, target, err)
 	}
 	return nil
 }

@@ -28,6 +28,9 @@ func (OS) Append(path string) (File, error) {
 	return f, nil
 }
 
+// Symlink implements [Symlinker].
+func (OS) Symlink(target, path string) error { return os.Symlink(target, path) }
+
 func (OS) Mkdir(path string) error      { return os.Mkdir(path, 0o755) }
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }
 func (OS) Link(from, to string) error   { return os.Link(from, to) }

@@ -93,6 +93,7 @@ var rooms = []struct {
 	{"tufrepo/tufrepotest", nil},
 	{"tufrepo/signer", []string{"durable", "tufrepo"}},
 	{"tufrepo/publish", []string{"durable", "tufrepo", "tufrepo/signer"}},
+	{"refstore", []string{"durable", "key"}},
 	{"update/manifest", nil},
 	{"update/image", nil},
 	{"update/delta", nil},
