@@ -96,6 +96,7 @@ func (p *program) open() (err error) {
 		Secret:   p.model.Secret,
 		Valid:    p.model.Check,
 		BootID:   bootID,
+		Losing:   p.forgetUserData,
 		Log:      p.log,
 	})
 	if err != nil {

@@ -6,9 +6,16 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/userdata"
 )
+
+// forgetUserData has the next boot load user data again: what says that it was
+// loaded must not outlive the datastore that has it.
+func (p *program) forgetUserData() error {
+	return durable.Remove(durable.OS{}, p.root.UserDataLoaded())
+}
 
 // boots are the reports of the last boots.
 func (p *program) boots() ([]api.Boot, error) { return bootlog.List(p.root, readBootID()) }

@@ -41,6 +41,10 @@ type Options struct {
 	Now      func() time.Time     // nil: time.Now
 	FS       durable.FS           // nil: the host's; bbolt's own writes do not go through it
 
+	// Losing is called before Open makes a datastore, or has an older state take
+	// the place of a damaged one; Open fails if it does. nil: nobody minds.
+	Losing func() error
+
 	// CopyAfter is how soon after a commit the last good copy is renewed; 0
 	// stands for half a minute, less for never. Close renews it at once.
 	CopyAfter time.Duration

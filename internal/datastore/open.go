@@ -58,6 +58,9 @@ func (o Options) filled() Options {
 	if o.Valid == nil {
 		o.Valid = func(key.Pair) error { return nil }
 	}
+	if o.Losing == nil {
+		o.Losing = func() error { return nil }
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -75,6 +75,9 @@ func (s *Store) withoutFile() (*commit, error) {
 	if _, err := os.Lstat(s.path + suffixCopy); err == nil || len(s.corruptFiles()) > 0 {
 		return s.restore(&Recovery{Damage: "the file is missing", Lost: -1}, nil)
 	}
+	if err := s.opts.Losing(); err != nil {
+		return nil, err
+	}
 	return s.create()
 }
 
@@ -82,6 +85,9 @@ func (s *Store) withoutFile() (*commit, error) {
 // file, or the copy, or a fresh file.
 func (s *Store) restore(r *Recovery, inFile *commit) (*commit, error) {
 	r.Time = s.opts.Now().UTC()
+	if err := s.opts.Losing(); err != nil {
+		return nil, err
+	}
 	inCopy, asOf, err := s.goodCopy()
 	if err != nil {
 		return nil, err

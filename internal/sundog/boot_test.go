@@ -2,6 +2,7 @@ package sundog_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,22 @@ func TestSecondBoot(t *testing.T) {
 	if err != nil || len(boots) != 2 {
 		t.Errorf("got %d reports, %v; want 2", len(boots), err)
 	}
+}
+
+// User data belongs to the datastore: where that is lost, it is loaded again.
+func TestLostDatastore(t *testing.T) {
+	w := newWorld(t, "aws-dev")
+	w.write(userDataFile, "[settings]\nmotd = \"from user data\"\n[settings.aws]\nregion = \"eu-west-1\"\n")
+	w.serve()
+	w.wantState(w.boot(0), api.BootDone)
+	w.stop()
+	if err := os.RemoveAll(filepath.Dir(w.root.Datastore())); err != nil {
+		t.Fatal(err)
+	}
+	w.serve()
+	w.want("motd", `"Welcome to Bottlerocket!" default`)
+	w.wantState(w.boot(0), api.BootDone)
+	w.want("motd", `"from user data" user-data`)
 }
 
 // Refused user data loads nothing, but the host has its files; the boot that

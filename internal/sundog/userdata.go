@@ -33,9 +33,6 @@ func (b *chain) userData(ctx context.Context, p *api.BootPhase) error {
 		}
 		return err
 	}
-	if !b.has(api.PhaseCommit) {
-		b.mark() // as the reference; otherwise not before it is committed
-	}
 	return nil
 }
 
@@ -250,8 +247,16 @@ func (b *chain) commit(ctx context.Context, p *api.BootPhase) error {
 			b.changed = append(b.changed, k)
 		}
 	}
-	if b.has(api.PhaseUserData) {
+	if b.staged() {
 		b.mark()
 	}
 	return nil
+}
+
+// staged tells whether this boot has staged all user data there is, perhaps in
+// another program.
+func (b *chain) staged() bool {
+	return slices.ContainsFunc(b.report.Report.Phases, func(p api.BootPhase) bool {
+		return p.Name == api.PhaseUserData && slices.Contains([]api.BootState{api.BootDone, api.BootDegraded, api.BootSkipped}, p.State)
+	})
 }

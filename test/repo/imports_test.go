@@ -110,7 +110,7 @@ var rooms = []struct {
 	{"updater", []string{"api", "durable", "osrelease", "paths", "slot"}},
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
 	{"apiserver", []string{
-		"api", "api/server", "apply", "bootlog", "cli", "datastore", "model", "osrelease", "paths", "service", "template/hostfacts", "updater", "userdata",
+		"api", "api/server", "apply", "bootlog", "cli", "datastore", "durable", "model", "osrelease", "paths", "service", "template/hostfacts", "updater", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},
 	{"sundog", []string{
