@@ -139,21 +139,6 @@ func (d disk) sameAttributes(a, b content) bool {
 	return a.Mode == b.Mode && (!d.chown || a.UID == b.UID && a.GID == b.GID)
 }
 
-// parseMode reads octal digits.
-func parseMode(digits string) (fs.FileMode, error) {
-	n, err := strconv.ParseUint(digits, 8, 32)
-	if err != nil || n > 0o7777 {
-		return 0, fmt.Errorf("mode '%s' is not octal digits up to 7777", digits)
-	}
-	mode := fs.FileMode(n & 0o777)
-	for bit, flag := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if n&bit != 0 {
-			mode |= flag
-		}
-	}
-	return mode, nil
-}
-
 func formatMode(m fs.FileMode) string {
 	n := uint64(m.Perm())
 	for bit, flag := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -16,17 +17,17 @@ func TestMode(t *testing.T) {
 	for digits, want := range map[string]fs.FileMode{
 		"0644": 0o644, "600": 0o600, "4755": 0o755 | fs.ModeSetuid, "3777": 0o777 | fs.ModeSetgid | fs.ModeSticky, "0": 0,
 	} {
-		got, err := parseMode(digits)
+		got, err := model.ParseMode(digits)
 		if err != nil || got != want {
-			t.Errorf("parseMode(%q) = %v, %v; want %v", digits, got, err, want)
+			t.Errorf("model.ParseMode(%q) = %v, %v; want %v", digits, got, err, want)
 		}
-		if again, err := parseMode(formatMode(got)); err != nil || again != got {
+		if again, err := model.ParseMode(formatMode(got)); err != nil || again != got {
 			t.Errorf("%q: formatted %q", digits, formatMode(got))
 		}
 	}
 	for _, bad := range []string{"", "rw", "0o644", "8", "17777", "-1", "99999999999"} {
-		if got, err := parseMode(bad); err == nil {
-			t.Errorf("parseMode(%q) = %v, want an error", bad, got)
+		if got, err := model.ParseMode(bad); err == nil {
+			t.Errorf("model.ParseMode(%q) = %v, want an error", bad, got)
 		}
 	}
 }

@@ -232,7 +232,7 @@ func (e *Engine) prepare(f *file, v *view) error {
 	if err != nil {
 		return place(f.name, err)
 	}
-	mode, err := parseMode(f.model.Permissions())
+	mode, err := model.ParseMode(f.model.Permissions())
 	if err != nil {
 		return place(f.name, err)
 	}

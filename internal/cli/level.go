@@ -17,7 +17,7 @@ func Levels() []string { return []string{"trace", "debug", "info", "warn", "erro
 func (l Level) Level() slog.Level { return slog.Level(l) }
 
 func (l *Level) String() string {
-	for name, level := range LogLevels {
+	for name, level := range levels {
 		if level == l.Level() {
 			return name
 		}
@@ -30,7 +30,7 @@ func (l *Level) Type() string { return "LEVEL" }
 
 // Set makes a Level a flag's value.
 func (l *Level) Set(text string) error {
-	level, ok := LogLevels[strings.ToLower(text)]
+	level, ok := levels[strings.ToLower(text)]
 	if !ok {
 		return fmt.Errorf("must be one of %s", strings.Join(Levels(), ", "))
 	}

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// LogLevels are the log levels by their names, for flags that are no [Level].
-var LogLevels = map[string]slog.Level{
+// levels are the log levels by their names.
+var levels = map[string]slog.Level{
 	"trace": math.MinInt,
 	"debug": slog.LevelDebug,
 	"info":  slog.LevelInfo,

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/health"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
@@ -61,14 +62,14 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 func newCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "hostler " + name, Short: "judge whether the host has booted well", Long: about,
-		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true, Args: none,
+		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true, Args: clihelp.NoArguments,
 		RunE:              func(c *cobra.Command, _ []string) error { return a.now(c.Context()) },
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetFlagErrorFunc(usage)
+	root.SetFlagErrorFunc(clihelp.UsageError)
 	f := root.PersistentFlags()
 	f.Func("root", "the host's files are below `DIR` (default /)", func(text string) error {
 		a.root = paths.Root(text)
@@ -87,22 +88,11 @@ func newCommand(a *app) *cobra.Command {
 		{"fall-back", "leave a slot that booted badly", (*app).fallBack},
 	} {
 		root.AddCommand(&cobra.Command{
-			Use: sub.name, Short: sub.does, Args: none,
+			Use: sub.name, Short: sub.does, Args: clihelp.NoArguments,
 			RunE: func(c *cobra.Command, _ []string) error { return sub.run(a, c.Context()) },
 		})
 	}
 	return root
-}
-
-func usage(c *cobra.Command, err error) error {
-	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
-}
-
-func none(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usage(c, fmt.Errorf("unexpected argument '%s'", args[0]))
 }
 
 // host is what the checks look at. A policy that cannot be read is told of and

@@ -19,6 +19,7 @@ import (
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/healthcheck"
+	"github.com/hostler-os/hostler/internal/lint"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
 	"github.com/hostler-os/hostler/internal/signpost"
@@ -44,8 +45,8 @@ var programs = []program{
 	{"settings-committer", "", "commit what boot programs have staged", sundog.SettingsCommitter},
 	{"thar-be-settings", "", "render files and restart services", sundog.TharBeSettings},
 	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf},
-	{"lint", "", "check user data without a server", lint},
-	{"schema", "", "print the JSON Schema of a variant's user data, for editors", schema},
+	{"lint", "", "check user data without a server", lint.Run},
+	{"schema", "", "print the JSON Schema of a variant's user data, for editors", lint.Schema},
 	{"health", "", "judge whether the host has booted well", healthcheck.Run},
 	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
 	{"thar-be-updates", "", "run one command of an update, for the API", tharbeupdates.Run},

@@ -148,9 +148,8 @@ func (l *loader) readVariant() {
 		l.problem(Problem{File: f.name, Line: f.line("groups"), Key: "groups", Message: "it must be a list of the names of folders in models"})
 		return
 	}
-	l.model.family = l.model.variant
-	if family, given := f.tables["family"]; given {
-		if l.model.family, ok = family.(string); !ok {
+	if family, given := f.tables["family"]; given { // of use to who reads the file
+		if _, ok := family.(string); !ok {
 			l.problem(Problem{File: f.name, Line: f.line("family"), Key: "family", Message: "it must be a string"})
 		}
 	}

@@ -53,8 +53,8 @@ func TestLoadMerges(t *testing.T) {
 	if diff := cmp.Diff(m.Services()["painter"], painter); diff != "" {
 		t.Errorf("service (-got +want):\n%s", diff)
 	}
-	if m.Variant() != "v" || m.Family() != "f" || !m.Has("colour") || m.Has("motd") {
-		t.Errorf("variant %s, family %s, groups %v", m.Variant(), m.Family(), m.Groups())
+	if m.Variant() != "v" || !m.Has("colour") || m.Has("motd") {
+		t.Errorf("variant %s, groups %v", m.Variant(), m.Groups())
 	}
 	generator, ok := m.Metadata(model.MetadataSettingGenerator, "settings.colour.shades.dark")
 	if got := `{"command":"c","depth":1,"strength":"weak"}`; string(generator) != got || !ok {

@@ -108,7 +108,7 @@ func (l *loader) checkConfigurationFile(at []string, f ConfigurationFile) {
 		}
 	}
 	if f.Mode != "" {
-		if mode, err := strconv.ParseUint(f.Mode, 8, 32); err != nil || mode > 0o7777 {
+		if _, err := ParseMode(f.Mode); err != nil {
 			l.problemAt(append(slices.Clone(at), "mode"), "it must be octal digits, such as 0644")
 		}
 		if f.Private {

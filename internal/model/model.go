@@ -17,8 +17,11 @@ package model
 
 import (
 	"encoding/json"
+	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/hostler-os/hostler/internal/key"
 )
@@ -36,7 +39,6 @@ const (
 // Model is the compiled model of one variant. It is immutable and safe for concurrent use.
 type Model struct {
 	variant  string
-	family   string
 	root     *node
 	files    map[string][]byte // schema files as they are, for Schema
 	defaults []key.Pair
@@ -75,11 +77,23 @@ func (f ConfigurationFile) Permissions() string {
 	return "0644"
 }
 
+// ParseMode reads octal digits, such as 0644 or 4755.
+func ParseMode(digits string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(digits, 8, 32)
+	if err != nil || n > 0o7777 {
+		return 0, fmt.Errorf("mode '%s' is not octal digits up to 7777", digits)
+	}
+	mode := fs.FileMode(n & 0o777)
+	for bit, flag := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if n&bit != 0 {
+			mode |= flag
+		}
+	}
+	return mode, nil
+}
+
 // Variant is the name of the variant.
 func (m *Model) Variant() string { return m.variant }
-
-// Family is the variant's family, or its name if it has none.
-func (m *Model) Family() string { return m.family }
 
 // Groups are the names of the groups, in the variant's order.
 func (m *Model) Groups() []string {

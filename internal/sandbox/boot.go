@@ -15,6 +15,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/sundog"
 )
@@ -64,10 +65,10 @@ func openOrNew(assets fs.FS, dir string, o Options, chosen bool) (paths.Root, er
 	if err != nil {
 		return New(assets, dir, o)
 	}
-	have, err := os.ReadFile(root.Variant())
-	if err == nil && chosen && string(bytes.TrimSpace(have)) != o.Variant {
+	have, err := model.ImageVariant(os.DirFS(root.Share()))
+	if err == nil && chosen && have != o.Variant {
 		return "", &api.Error{
-			Code: api.CodeConflict, Message: fmt.Sprintf("%s is a sandbox of variant %s", dir, bytes.TrimSpace(have)),
+			Code: api.CodeConflict, Message: fmt.Sprintf("%s is a sandbox of variant %s", dir, have),
 			Hint: "leave --variant out, or name another folder",
 		}
 	}

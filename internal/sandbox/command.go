@@ -60,7 +60,7 @@ func newCommand(assets fs.FS) *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	command.SetFlagErrorFunc(usage)
+	command.SetFlagErrorFunc(clihelp.UsageError)
 	command.AddCommand(
 		newNew(assets), newBoot(assets), newVariants(assets), newFault(service.Fail), newFault(service.Hang), newHeal(),
 		newPrint("commands", "print the commands that can fail or hang, and which shall", PrintCommands),
@@ -187,11 +187,7 @@ func unknown(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
-	return usage(c, fmt.Errorf("no command '%s'; hostler sandbox --help lists them", args[0]))
-}
-
-func usage(c *cobra.Command, err error) error {
-	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, clihelp.UseLine(c))}
+	return clihelp.UsageError(c, fmt.Errorf("no command '%s'; hostler sandbox --help lists them", args[0]))
 }
 
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
@@ -202,8 +198,8 @@ func between(low, high int) cobra.PositionalArgs {
 			return nil
 		}
 		if len(args) < low {
-			return usage(c, errors.New("an argument is missing"))
+			return clihelp.UsageError(c, errors.New("an argument is missing"))
 		}
-		return usage(c, fmt.Errorf("unknown argument '%s'", args[high]))
+		return clihelp.UsageError(c, fmt.Errorf("unknown argument '%s'", args[high]))
 	}
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/userdata"
 )
 
 func newUserData(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "userdata", Short: "load user data again", Args: none, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: "userdata", Short: "load user data again", Args: clihelp.NoArguments, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var dry bool
 	reload := &cobra.Command{
 		Use: "reload", Short: "fetch user data again and apply what changed",
@@ -25,7 +26,7 @@ func newUserData(a *app) *cobra.Command {
 user-data: what it no longer has is unset there. Settings that were made through
 the API stay, they come before user data. Settings that were generated from what
 changed are generated anew. If applying fails, all of it is undone.`,
-		Args: none,
+		Args: clihelp.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return a.reload(c.Context(), dry) },
 	}
 	reload.Flags().BoolVar(&dry, "dry-run", false, "only show what would change")

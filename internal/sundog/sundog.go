@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +29,8 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
+	"github.com/hostler-os/hostler/internal/lint"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/userdata"
@@ -46,7 +47,7 @@ type app struct {
 	name   string
 	root   paths.Root
 	socket string
-	level  slog.Level
+	level  cli.Level
 }
 
 // Run is the program sundog.
@@ -77,18 +78,18 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: name, Short: "bring the settings of a booting host together", Long: about,
 		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true,
-		Args: none, RunE: run, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args: clihelp.NoArguments, RunE: run, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetFlagErrorFunc(usage)
+	root.SetFlagErrorFunc(clihelp.UsageError)
 	a.addFlags(root.PersistentFlags())
-	boot := &cobra.Command{Use: "boot", Short: "run the phases of a boot", Args: none, RunE: run}
+	boot := &cobra.Command{Use: "boot", Short: "run the phases of a boot", Args: clihelp.NoArguments, RunE: run}
 	for _, c := range []*cobra.Command{root, boot} {
 		c.Flags().StringSliceVar(&phases, "phase", nil, "only these `PHASES`: user-data, commit, generators, apply; default what the variant says, or all")
 	}
-	root.AddCommand(boot, newUserData(a), newLint(a))
+	root.AddCommand(boot, newUserData(a), lint.Command(func() paths.Root { return a.root }))
 	return root
 }
 
@@ -99,28 +100,10 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 		return nil
 	})
 	f.StringVar(&a.socket, "socket-path", "", "socket of the API `PATH` (default run/api.sock below the root)")
-	f.Func("log-level", "what to log: trace, debug, info, warn or error (default info) `LEVEL`", func(text string) error {
-		level, ok := cli.LogLevels[strings.ToLower(text)]
-		if !ok {
-			return fmt.Errorf("it is none of trace, debug, info, warn, error")
-		}
-		a.level = level
-		return nil
-	})
+	f.Var(&a.level, "log-level", "what to log: trace, debug, info, warn, error or off")
 }
 
-func usage(c *cobra.Command, err error) error {
-	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
-}
-
-func none(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usage(c, fmt.Errorf("unexpected argument '%s'", args[0]))
-}
-
-func (a *app) log() *slog.Logger { return cli.NewLog(a.Err, a.level) }
+func (a *app) log() *slog.Logger { return cli.NewLog(a.Err, a.level.Level()) }
 
 func (a *app) client(log *slog.Logger) *client.Client {
 	socket := a.socket
@@ -132,15 +115,15 @@ func (a *app) client(log *slog.Logger) *client.Client {
 
 // variant is the image's, and how it boots.
 func (a *app) variant() (string, model.Boot, error) {
-	text, err := os.ReadFile(a.root.Variant())
+	share := os.DirFS(a.root.Share())
+	variant, err := model.ImageVariant(share)
 	if err != nil {
 		return "", model.Boot{}, &api.Error{
-			Code: api.CodeNotFound, Message: fmt.Sprintf("find out the variant: %v", err),
+			Code: api.CodeNotFound, Message: fmt.Sprintf("%v, in %s", err, a.root.Share()),
 			Hint: "the image names it there; a sandbox is laid out with: hostler sandbox new DIR --variant NAME",
 		}
 	}
-	variant := strings.TrimSpace(string(text))
-	boot, err := model.ReadBoot(os.DirFS(a.root.Share()), variant)
+	boot, err := model.ReadBoot(share, variant)
 	if err != nil {
 		return "", boot, err
 	}

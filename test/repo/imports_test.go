@@ -71,7 +71,7 @@ var rooms = []struct {
 	{"durable/durabletest", []string{"durable"}},
 	{"api", nil}, // plain data: no technology, no rules
 	{"cli", []string{"api"}},
-	{"cli/clihelp", nil},
+	{"cli/clihelp", []string{"cli"}},
 	{"cli/clitest", nil},
 	{"cli/clidoc", nil},
 	{"osrelease", []string{"durable", "paths"}},
@@ -113,8 +113,9 @@ var rooms = []struct {
 		"api", "api/server", "apply", "bootlog", "cli", "datastore", "durable", "model", "osrelease", "paths", "service", "template/hostfacts", "updater", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},
+	{"lint", []string{embedded, "api", "cli", "cli/clihelp", "model", "paths", "userdata"}},
 	{"sundog", []string{
-		embedded, "api", "api/client", "bootlog", "cli", "durable", "generate", "key", "model", "paths", "schnauzer", "userdata",
+		"api", "api/client", "bootlog", "cli", "cli/clihelp", "durable", "generate", "key", "lint", "model", "paths", "schnauzer", "userdata",
 	}},
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
@@ -123,7 +124,7 @@ var rooms = []struct {
 	{"migrate/migratetest", []string{"api", "datastore", "durable", "key", "migrate", "paths", "tufrepo", "tufrepo/tufrepotest", "update/manifest"}},
 	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
-	{"healthcheck", []string{"cli", "health", "osrelease", "paths", "service", "slot", "update"}},
+	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
 	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
@@ -132,7 +133,7 @@ var rooms = []struct {
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
 const embedded = ""

@@ -61,7 +61,7 @@ func (s *Server) reboot(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Reboot(context.WithoutCancel(r.Context())); err != nil {
 		return err
 	}
-	s.log.Info("rebooting", "uid", connOf(r).identity.UID)
+	s.Log.Info("rebooting", "uid", connOf(r).identity.UID)
 	return noContent(w)
 }
 

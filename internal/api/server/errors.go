@@ -57,7 +57,7 @@ func explain(err error) *api.Error {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, rt *route, err error) {
 	e := explain(err)
 	if e.Code == api.CodeInternal {
-		s.log.Error("request failed", "route", rt.name(), "err", err)
+		s.Log.Error("request failed", "route", rt.name(), "err", err)
 		e = discreet(err, e, connOf(r).identity)
 	}
 	if rt.dialect == ours {

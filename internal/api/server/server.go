@@ -60,7 +60,6 @@ const (
 // Server answers requests. It is made by New.
 type Server struct {
 	Config
-	log     *slog.Logger
 	http    *http.Server
 	conns   *connTable
 	metrics *meters
@@ -90,7 +89,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, log: c.Log, conns: newConnTable(c.MaxConns), catalog: catalog, started: time.Now(), ready: make(chan struct{}), heavies: make(chan struct{}, maxHeavy)}
+	s := &Server{Config: c, conns: newConnTable(c.MaxConns), catalog: catalog, started: time.Now(), ready: make(chan struct{}), heavies: make(chan struct{}, maxHeavy)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMeters(s)
 	s.http = &http.Server{
@@ -138,13 +137,13 @@ func (s *Server) connect(ctx context.Context, raw net.Conn) context.Context {
 	c := &conn{raw: raw}
 	peer, err := s.Peer(raw)
 	if err != nil {
-		s.log.Warn("peer has no credentials, it gets no role", "err", err)
+		s.Log.Warn("peer has no credentials, it gets no role", "err", err)
 	} else {
 		role, why := s.Access.role(peer)
 		c.identity = api.Identity{Caller: peer.Caller, Groups: peer.Groups, Role: role, Why: why}
 	}
 	if !s.conns.add(c) {
-		s.log.Warn("connection refused, all others are busy", "limit", s.MaxConns)
+		s.Log.Warn("connection refused, all others are busy", "limit", s.MaxConns)
 		raw.Close()
 	}
 	return withConn(ctx, c)
@@ -269,7 +268,7 @@ func (s *Server) panicked(w *recorder, r *http.Request, rt *route, p any) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
-	s.log.Error("handler panicked", "route", rt.name(), "panic", p, "stack", string(debug.Stack()))
+	s.Log.Error("handler panicked", "route", rt.name(), "panic", p, "stack", string(debug.Stack()))
 	if w.status == 0 {
 		s.fail(w, r, rt, &api.Error{Code: api.CodeInternal, Message: "internal error", Hint: "the server's log says more"})
 	}
