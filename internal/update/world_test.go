@@ -59,8 +59,8 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// offer publishes a manifest with a release.
-func (w *world) offer(version string) {
+// offer publishes a manifest with a release, changed.
+func (w *world) offer(version string, changes ...func(*manifest.Manifest)) {
 	w.t.Helper()
 	v, err := manifest.ParseVersion(version)
 	if err != nil {
@@ -76,6 +76,9 @@ func (w *world) offer(version string) {
 			Images: manifest.Images{Boot: "boot.lz4", Root: "root.lz4", Hash: "hash.lz4"},
 		}},
 		Migrations: []manifest.Migration{{From: from, To: v, Targets: []string{"migrate_v1.1.0_x.lz4"}}},
+	}
+	for _, change := range changes {
+		change(&m)
 	}
 	text, err := m.Format()
 	if err != nil {

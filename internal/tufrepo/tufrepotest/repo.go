@@ -11,6 +11,7 @@ import (
 	"crypto/sha512"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -243,6 +244,40 @@ func list(items []string) []any {
 		l = append(l, item)
 	}
 	return l
+}
+
+// Save returns a function that makes everything as it is now, versions and keys included.
+func (r *Repo) Save() (restore func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	files, signers, roles := maps.Clone(r.files), maps.Clone(r.Signers), clone(r.Roles)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.files, r.Signers, r.Roles = maps.Clone(files), maps.Clone(signers), clone(roles)
+	}
+}
+
+func clone[T any](roles map[string]T) map[string]T {
+	copied := map[string]T{}
+	for name, value := range roles {
+		copied[name] = deep(value).(T)
+	}
+	return copied
+}
+
+func deep(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		return clone(v)
+	case []any:
+		list := []any{}
+		for _, item := range v {
+			list = append(list, deep(item))
+		}
+		return list
+	}
+	return value
 }
 
 // Put serves data under a path such as metadata/timestamp.json; nil: no longer.
