@@ -26,10 +26,13 @@ func (j *job) teller(ctx context.Context, c *update.Catalog, u manifest.Update) 
 	return func(p update.Progress) {
 		if now := j.now().UTC(); p.Step != w.Step {
 			w.Before += w.Size
-			w.Step, w.Since, w.Target, w.Size = p.Step, now, p.Target, p.Size
+			w.Step, w.Since, w.Target, w.Size = p.Step, now, p.Target, p.Whole
 		} else if now.Sub(w.Changed) < tellEvery {
 			return
 		}
+		// What the running slot has need not be fetched.
+		w.Total += p.Size - w.Size
+		w.Size = p.Size
 		w.Phase, w.Fetched, w.Written, w.Differ = string(p.Phase), p.Read, p.Done, p.Changed
 		if p.Phase == "verify" {
 			w.Fetched = w.Size

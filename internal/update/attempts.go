@@ -42,7 +42,28 @@ type Attempt struct {
 	State   State     `json:"state"`
 	Step    string    `json:"step"`            // the last one that was begun
 	Error   string    `json:"error,omitempty"` // why it failed
+	Images  []Written `json:"images,omitempty"`
 }
+
+// Written is an image that an attempt has brought into its partition. Sizes are in bytes.
+type Written struct {
+	Image   string `json:"image"` // root, boot or hash
+	Way     Way    `json:"way"`
+	Whole   int64  `json:"whole"`              // to fetch, if it is fetched whole
+	Fetched int64  `json:"fetched"`            // by this attempt
+	Reused  int64  `json:"reused"`             // of the image itself: what was here already
+	Written int64  `json:"written"`            // of the image itself: what differed on the disk
+	NoDelta string `json:"no_delta,omitempty"` // why the whole was fetched although there is an index
+}
+
+// Way is how an image came here. Ways are never renamed.
+type Way string
+
+// The ways.
+const (
+	ByDelta Way = "delta"
+	Whole   Way = "whole"
+)
 
 // Journal is the attempts on a host, the oldest first. It survives reboots.
 type Journal struct {

@@ -25,6 +25,8 @@ type Host struct {
 	Release osrelease.Release // what runs; its variant may be pretended
 	Now     func() time.Time
 	Log     *slog.Logger
+
+	tries int // for tests: after how many failures a server counts as out of reach; 0: as usual
 }
 
 // Version is the running version.
@@ -79,7 +81,7 @@ func (c *Catalog) open(ctx context.Context) error {
 		return err
 	}
 	source, err := tufrepo.Remote(h.Config.MetadataBaseURL, h.Config.TargetsBaseURL, tufrepo.RemoteOptions{
-		Proxy: h.Config.proxy(), Query: c.query.values,
+		Proxy: h.Config.proxy(), Query: c.query.values, Tries: h.tries,
 	})
 	if err != nil {
 		return fixed("Metadata error: %w", err)

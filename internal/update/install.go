@@ -28,8 +28,10 @@ var ErrSpace = errors.New("not enough space")
 // Progress is how far an installation has come.
 type Progress struct {
 	Step   string // such as "write root"
-	Target string // that is being written
-	Size   int64  // of the target, in bytes
+	Target string // the image that is being written
+	Whole  int64  // bytes to fetch if it is fetched whole
+	Size   int64  // bytes to fetch as it is done now: less once it is known what the running slot has
+	Reused int64  // bytes of the image that are not fetched because they are here
 	image.Progress
 }
 
@@ -210,34 +212,6 @@ func (i *Installation) valid(ctx context.Context) error { return i.change(ctx, s
 func (i *Installation) change(ctx context.Context, change slot.Change) error {
 	if _, err := i.Disk.Change(ctx, change); err != nil {
 		return fixed("Failed to modify OS disk partition table: %w", err)
-	}
-	return nil
-}
-
-// write streams one image into its partition.
-func (i *Installation) write(ctx context.Context, what, target string, kind slot.Kind) (err error) {
-	size, err := i.Catalog.Size(ctx, target)
-	if err != nil {
-		return err
-	}
-	place := i.extent(kind)
-	p, err := image.Open(place.Path, place.Offset, place.Size)
-	if err != nil {
-		return fixed("Failed to open partition %s: %w", place.Path, err)
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	body, err := i.Catalog.repo.Open(ctx, target)
-	if err != nil {
-		return fixed("Metadata error: %w", err)
-	}
-	defer body.Close()
-	progress := func(now image.Progress) {
-		if i.Progress != nil {
-			i.Progress(Progress{"write " + what, target, size, now})
-		}
-	}
-	if _, err := image.Write(ctx, p, body, progress); err != nil {
-		return fixed("Failed writing update data to disk: %s image %s: %w", what, target, err)
 	}
 	return nil
 }

@@ -89,11 +89,8 @@ func (w *world) offer(version string, changes ...func(*manifest.Manifest)) {
 }
 
 func noise(seed uint64, size int) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
 	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(r.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(data) // it never fails
 	return data
 }
 

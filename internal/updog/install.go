@@ -165,10 +165,16 @@ func (a *app) write(ctx context.Context, i *update.Installation) error {
 
 // show is a line of progress: what is done, how much of it, how fast, how long still.
 func show(p update.Progress, took time.Duration) string {
-	if p.Phase == image.Verifying {
+	switch p.Phase {
+	case image.Looking:
+		return fmt.Sprintf("%s: looked at %s for what is here already", p.Step, cli.Bytes(p.Done))
+	case image.Verifying:
 		return fmt.Sprintf("%s: read back %s, %s of it changed", p.Step, cli.Bytes(p.Done), cli.Bytes(p.Changed))
 	}
 	text := fmt.Sprintf("%s: %s of %s", p.Step, cli.Bytes(p.Read), cli.Bytes(p.Size))
+	if p.Reused > 0 {
+		text += fmt.Sprintf(", %s reused", cli.Bytes(p.Reused))
+	}
 	if took < time.Second || p.Read == 0 {
 		return text
 	}

@@ -122,7 +122,7 @@ var rooms = []struct {
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"migrate", []string{"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "tufrepo", "update/manifest"}},
 	{"migrate/migratetest", []string{"api", "datastore", "durable", "key", "migrate", "paths", "tufrepo", "tufrepo/tufrepotest", "update/manifest"}},
-	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/image", "update/manifest"}},
+	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/delta", "update/image", "update/manifest"}},
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},

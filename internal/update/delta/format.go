@@ -27,7 +27,7 @@ const (
 )
 
 // MaxIndexSize is what an index has at most, in bytes.
-const MaxIndexSize = headerSize + mostChunks*(3+3+sumSize)
+const MaxIndexSize = int64(headerSize + mostChunks*(3+3+sumSize))
 
 // ErrTooManyChunks is returned for an image that is too large for this format: it is to be fetched whole.
 var ErrTooManyChunks = errors.New("the image has too many chunks for an index")

@@ -37,7 +37,7 @@ func malformed(format string, args ...any) error {
 // ReadIndex reads an index to its end. It takes memory in proportion to what it
 // has read, and never more than for a full index. Errors of r are returned as they are.
 func ReadIndex(r io.Reader) (*Index, error) {
-	p := &parser{r: bufio.NewReaderSize(io.LimitReader(r, int64(MaxIndexSize)+1), 64<<10), x: &Index{}}
+	p := &parser{r: bufio.NewReaderSize(io.LimitReader(r, MaxIndexSize+1), 64<<10), x: &Index{}}
 	count, err := p.header()
 	if err != nil {
 		return nil, err

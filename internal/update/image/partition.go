@@ -21,14 +21,23 @@ type Partition struct {
 // and has size bytes. A block device that is mounted or used otherwise is
 // refused with EBUSY.
 func Open(path string, offset, size int64) (*Partition, error) {
+	return open(path, os.O_RDWR, unix.O_EXCL, offset, size)
+}
+
+// OpenRead is Open for what is only read, and may be mounted.
+func OpenRead(path string, offset, size int64) (*Partition, error) {
+	return open(path, os.O_RDONLY, 0, offset, size)
+}
+
+// open takes further flags for a block device.
+func open(path string, flags, device int, offset, size int64) (*Partition, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	flags := os.O_RDWR
 	switch info.Mode().Type() {
 	case fs.ModeDevice:
-		flags |= unix.O_EXCL
+		flags |= device
 	case 0:
 	default:
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("neither a block device nor an image file")}

@@ -28,8 +28,9 @@ var ErrMismatch = errors.New("what is read back from the disk is not what was wr
 // Phase is what Write is doing.
 type Phase string
 
-// The phases, in order.
+// The phases, in order. Write does not look: that is for those who know what to look for.
 const (
+	Looking   Phase = "look" // for what need not be fetched
 	Writing   Phase = "write"
 	Verifying Phase = "verify"
 )
@@ -37,7 +38,7 @@ const (
 // Progress is how far Write has come, in bytes.
 type Progress struct {
 	Phase   Phase
-	Read    int64 // of the compressed image
+	Read    int64 // of the compressed image, or of what is fetched of it
 	Done    int64 // of the image itself: compared and written, or read back
 	Changed int64 // of those written, because they differed
 }
