@@ -172,7 +172,7 @@ func TestIMDSGivesUp(t *testing.T) {
 	h.IMDS.Timeout = 700 * time.Millisecond
 	began := time.Now()
 	wantFailure(t, only(t, h, "ec2-imds"), "no answer within 700ms")
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("giving up took %v", took)
 	}
 

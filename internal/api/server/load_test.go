@@ -16,7 +16,8 @@ import (
 
 // TestCrowd lets 2,000 idle and 500 slow peers hold on to whatever they get,
 // coming back when they are thrown out; somebody with a real request must
-// still be answered within a second, each time on a new connection.
+// still be answered before any of them runs out of time, each time on a new
+// connection.
 func TestCrowd(t *testing.T) {
 	w := newWorld(t)
 	ctx, leave := context.WithCancel(t.Context())
@@ -47,7 +48,7 @@ func TestCrowd(t *testing.T) {
 		w.client.CloseIdleConnections()
 	}
 	t.Logf("slowest of 50 answers: %v", slowest)
-	if slowest > time.Second {
+	if slowest > headTime {
 		t.Errorf("an answer took %v", slowest)
 	}
 }
