@@ -131,3 +131,35 @@ type UpdateWork struct {
 	Before  int64     `json:"before"`           // bytes of the targets before this one
 	Total   int64     `json:"total"`            // bytes of all targets
 }
+
+// Updates is the answer of GET /updates: all that is known of this host's updates.
+type Updates struct {
+	Status  *UpdateStatus  `json:"status"`            // null: no command was ever run
+	Running *UpdateWork    `json:"running"`           // the command that is under way
+	Last    *UpdateCommand `json:"last"`              // the command that ended last, a deactivate too
+	Offer   *UpdateOffer   `json:"offer"`             // as the last successful refresh found it
+	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen
+}
+
+// UpdateEvent is sent to those who watch updates, whenever something moves.
+type UpdateEvent struct {
+	Running *UpdateWork    `json:"running"`
+	State   UpdateState    `json:"state,omitempty"`
+	Last    *UpdateCommand `json:"last"`
+}
+
+// UpdateAttempt is an update that was tried on this host. Its members are those
+// that updog history prints.
+type UpdateAttempt struct {
+	ID      int       `json:"id"`
+	Version string    `json:"version"`
+	Variant string    `json:"variant"`
+	Digest  string    `json:"digest"` // of its images
+	From    string    `json:"from"`   // version that ran
+	Slot    string    `json:"slot"`   // A or B, that it was written to
+	Started time.Time `json:"started"`
+	Changed time.Time `json:"changed"` // of state or step
+	State   string    `json:"state"`   // preparing, prepared, activated, booted, failed, interrupted or boot-failed
+	Step    string    `json:"step"`    // the last one that was begun
+	Error   string    `json:"error,omitempty"`
+}

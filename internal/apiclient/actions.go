@@ -43,40 +43,12 @@ func newReboot(a *app) *cobra.Command {
 		Long:  "Reboots the host, unless a program inhibits it.",
 		Args:  noArguments,
 		RunE: runE(func(ctx context.Context, _ []string) error {
-			if err := a.act(ctx, http.MethodPost, "/actions/reboot", nil); err != nil {
+			if err := a.reboot(ctx); err != nil {
 				return failed("Failed to reboot", err)
 			}
-			a.note("Rebooting, goodbye...")
 			return nil
 		}),
 	}
-}
-
-func newUpdate(a *app) *cobra.Command {
-	return family(&cobra.Command{Use: "update COMMAND", Short: "update the operating system"},
-		updateAction(a, "check", "look for updates", "/actions/refresh-updates", "Failed to check for updates"),
-		newUpdateApply(a),
-		updateAction(a, "cancel", "take an applied update back, before the reboot", "/actions/deactivate-update", "Failed to cancel update"),
-	)
-}
-
-func updateAction(a *app, name, short, uri, what string) *cobra.Command {
-	return &cobra.Command{
-		Use: name, Short: short, Args: noArguments,
-		RunE: runE(func(ctx context.Context, _ []string) error {
-			if err := a.act(ctx, http.MethodPost, uri, nil); err != nil {
-				return failed(what, err)
-			}
-			return nil
-		}),
-	}
-}
-
-func newUpdateApply(a *app) *cobra.Command {
-	c := updateAction(a, "apply", "write the chosen update and boot it next", "/actions/prepare-update", "Failed to apply update")
-	c.Flags().BoolP("check", "c", false, "look for updates first")
-	c.Flags().BoolP("reboot", "r", false, "reboot when it is applied")
-	return c
 }
 
 func newExec(a *app) *cobra.Command {

@@ -27,13 +27,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // Each script is one behaviour, with what the user sees in full. Its commands:
 //
-//	serve FILE                 answer requests below $WORK as FILE says, one JSON object a line
+//	serve FILE                 answer requests below $WORK as FILE says, one JSON object a line;
+//	                           again: answer otherwise from now on
 //	apiclient CODE ARG…        run it against that server; it must exit with
 //	                           CODE; a file stdin is its standard input
 //	requests WANT              compare what was asked so far with the file WANT, and forget it
 //
 // A line of FILE: "on" is the request, "body" the JSON answer or "text" the
-// plain one, "status" is 200 unless given, "headers" are more headers. A
+// plain one, "status" is 200 unless given, "headers" are more headers. Of
+// several lines for one request each is the answer once, the last ever after. A
 // request without a line gets 404.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -116,8 +118,9 @@ type fakeKey struct{}
 // fakeServer answers from a table and remembers what it was asked.
 type fakeServer struct {
 	mu      sync.Mutex
-	answers map[string]fakeAnswer
+	answers map[string][]fakeAnswer
 	asked   []string
+	serving bool
 }
 
 type fakeAnswer struct {
@@ -133,11 +136,17 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
 	on := r.Method + " " + r.RequestURI
-	s.asked = append(s.asked, strings.TrimSpace(on+" "+string(body)))
-	a, ok := s.answers[on]
-	if !ok {
+	if r.URL.Path != "/updates/events" { // when it is asked for again is a matter of chance
+		s.asked = append(s.asked, strings.TrimSpace(on+" "+string(body)))
+	}
+	answers := s.answers[on]
+	if len(answers) == 0 {
 		w.WriteHeader(http.StatusNotFound)
 		return
+	}
+	a := answers[0]
+	if len(answers) > 1 {
+		s.answers[on] = answers[1:]
 	}
 	text := []byte(a.Text)
 	if a.Body != nil {
@@ -152,7 +161,10 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *fakeServer) load(text string) error {
-	s.answers = map[string]fakeAnswer{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = map[string][]fakeAnswer{}
+	s.asked = nil
 	for line := range strings.Lines(text) {
 		a := fakeAnswer{Status: http.StatusOK}
 		if strings.TrimSpace(line) == "" {
@@ -161,7 +173,7 @@ func (s *fakeServer) load(text string) error {
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			return fmt.Errorf("%w in %s", err, line)
 		}
-		s.answers[a.On] = a
+		s.answers[a.On] = append(s.answers[a.On], a)
 	}
 	return nil
 }
@@ -169,6 +181,10 @@ func (s *fakeServer) load(text string) error {
 func serveCommand(ts *testscript.TestScript, _ bool, args []string) {
 	s := ts.Value(fakeKey{}).(*fakeServer)
 	ts.Check(s.load(ts.ReadFile(args[0])))
+	if s.serving {
+		return
+	}
+	s.serving = true
 	socket := ts.MkAbs("run/api.sock")
 	ts.Check(os.MkdirAll(filepath.Dir(socket), 0o755))
 	l, err := net.Listen("unix", socket)

@@ -112,3 +112,21 @@ func (u *updates) Status(ctx context.Context) (api.UpdateStatus, error) {
 	}
 	return v.Status, nil
 }
+
+// Overview is all that is known.
+func (u *updates) Overview(ctx context.Context) (api.Updates, error) { return u.machine.Overview(ctx) }
+
+// History is what was tried.
+func (u *updates) History() ([]api.UpdateAttempt, error) { return u.machine.History() }
+
+// Cancel asks the command that is under way to stop.
+func (u *updates) Cancel(ctx context.Context) error {
+	err := u.machine.Cancel(ctx)
+	if errors.Is(err, updater.ErrNothing) {
+		return &api.Error{
+			Code: api.CodeConflict, Message: err.Error(),
+			Hint: "an update that is applied is taken back by POST /actions/deactivate-update",
+		}
+	}
+	return err
+}

@@ -12,23 +12,37 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 	"github.com/hostler-os/hostler/internal/update/updatetest"
 )
 
 // imageSize is that of the images of releases, in bytes.
-const imageSize = 200_000
+const imageSize = 60_000
 
 // operator is a client as the reference's operator for Kubernetes is one.
 type operator struct {
 	*updatetest.Host
-	t    testing.TB
-	http *http.Client
+	t      *testing.T
+	server *sandboxtest.Server
+	http   *http.Client
 }
 
 func newOperator(t *testing.T) *operator {
 	root := newRoot(t)
-	return &operator{updatetest.New(t, root, "1.20.0"), t, sandboxtest.Start(t, root).HTTP}
+	o := &operator{Host: updatetest.New(t, root, "1.20.0"), t: t}
+	o.start()
+	return o
+}
+
+// start starts the server anew.
+func (o *operator) start() {
+	o.t.Helper()
+	if o.server != nil {
+		o.server.Stop()
+	}
+	o.server = sandboxtest.Start(o.t, o.Root)
+	o.http = o.server.HTTP
 }
 
 func (o *operator) request(method, path string) (int, string) {
@@ -95,16 +109,26 @@ func (o *operator) parse(text string) status {
 // it is under way the status is 423.
 func (o *operator) do(action string) status {
 	o.t.Helper()
+	o.begin(action)
+	return o.ended()
+}
+
+func (o *operator) begin(action string) {
+	o.t.Helper()
 	if code, text := o.request("POST", "/actions/"+action); code != http.StatusNoContent || text != "" {
 		o.t.Fatalf("%s: %d %s", action, code, text)
 	}
+}
+
+func (o *operator) ended() status {
+	o.t.Helper()
 	for deadline := time.Now().Add(startTime); ; time.Sleep(5 * time.Millisecond) {
 		code, text := o.request("GET", "/updates/status")
 		switch {
 		case code == http.StatusOK:
 			return o.parse(text)
 		case code != http.StatusLocked || time.Now().After(deadline):
-			o.t.Fatalf("%s: %d %s", action, code, text)
+			o.t.Fatalf("%d %s", code, text)
 		}
 	}
 }
@@ -204,4 +228,86 @@ func lockedBy(t *testing.T, path string) (release func()) {
 		t.Fatal(err)
 	}
 	return func() { f.Close() }
+}
+
+// The work goes on when the server does not, and a second client has to wait.
+func TestUpdateGoesOnWithoutTheServer(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.do("refresh-updates")
+	g := o.Gate()
+	open := g.Close("1.21.0-1")
+	o.begin("prepare-update")
+	g.Await()
+	for _, action := range []string{"refresh-updates", "prepare-update"} {
+		if code, text := o.request("POST", "/actions/"+action); code != 423 || text != "Update lock held" {
+			t.Errorf("%s by another client: %d %s", action, code, text)
+		}
+	}
+	o.start()
+	if code, text := o.request("GET", "/updates/status"); code != 423 {
+		t.Errorf("%d %s", code, text)
+	}
+	var all api.Updates
+	if _, text := o.request("GET", "/updates"); json.Unmarshal([]byte(text), &all) != nil || all.Running == nil || all.Running.Step == "" {
+		t.Errorf("GET /updates: %s", text)
+	}
+	events := o.events()
+	if e := <-events; e.Running == nil || e.Running.Command != "prepare" || e.State != api.UpdateAvailable {
+		t.Errorf("the first event: %+v", e)
+	}
+	open()
+	for e := range events {
+		if e.Running == nil {
+			if e.State != api.UpdateStaged || e.Last.Type != "prepare" {
+				t.Errorf("the last event: %+v", e)
+			}
+			break
+		}
+	}
+	if s := o.ended(); s.State != "Staged" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// events are what watchers of updates see.
+func (o *operator) events() <-chan api.UpdateEvent {
+	events := make(chan api.UpdateEvent)
+	go func() {
+		defer close(events)
+		for e, err := range o.server.Client.UpdateEvents(o.t.Context()) {
+			if err != nil {
+				return
+			}
+			select {
+			case events <- e:
+			case <-o.t.Context().Done():
+				return
+			}
+		}
+	}()
+	return events
+}
+
+func TestUpdateThatIsCancelled(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.do("refresh-updates")
+	if code, text := o.request("POST", "/updates/cancel"); code != 409 {
+		t.Errorf("%d %s", code, text)
+	}
+	g := o.Gate()
+	g.Close("1.21.0-1")
+	o.begin("prepare-update")
+	g.Await()
+	if code, text := o.request("POST", "/updates/cancel"); code != 204 {
+		t.Errorf("%d %s", code, text)
+	}
+	if s := o.ended(); s.State != "Available" || s.Command.Status != "Failed" {
+		t.Errorf("%+v", s)
+	}
+	var tried []api.UpdateAttempt
+	if _, text := o.request("GET", "/updates/history"); json.Unmarshal([]byte(text), &tried) != nil || len(tried) != 1 || tried[0].State != "failed" {
+		t.Errorf("GET /updates/history: %s", text)
+	}
 }

@@ -2,7 +2,6 @@ package tharbeupdates
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -41,11 +40,8 @@ func (j *job) sets(ctx context.Context) (slot.Sets, error) {
 	return d.Sets(ctx)
 }
 
-// harmless are the steps of an attempt that leave the spare slot as it is.
-var harmless = []string{"", "check", "fetch migrations"}
-
 // restage notes what the journal says is in the spare slot: updog may have
-// written it, by hand.
+// written it, by hand. What became of it was settled before.
 func (j *job) restage(ctx context.Context, r *updater.Record, journal *update.Journal) {
 	sets, err := j.sets(ctx)
 	if err != nil {
@@ -56,16 +52,8 @@ func (j *job) restage(ctx context.Context, r *updater.Record, journal *update.Jo
 		return
 	}
 	r.Staged = nil
-	for _, a := range slices.Backward(journal.Attempts) {
-		switch {
-		case a.Slot != sets.Active.Other().String():
-			return
-		case a.State == update.Prepared || a.State == update.Activated:
-			r.Staged = &updater.Staged{Slot: a.Slot, Image: api.UpdateImage{Arch: release.Arch, Version: a.Version, Variant: a.Variant}}
-			return
-		case !slices.Contains(harmless, a.Step):
-			return
-		}
+	if a := journal.Open(); a != nil && a.Slot == sets.Active.Other().String() {
+		r.Staged = &updater.Staged{Slot: a.Slot, Image: api.UpdateImage{Arch: release.Arch, Version: a.Version, Variant: a.Variant}}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 const patience = 30 * time.Second
 
 // size is that of the images in bytes.
-const size = 200_000
+const size = 60_000
 
 // host is a host and its state machine.
 type host struct {
@@ -52,6 +53,9 @@ func newHost(t testing.TB) *host {
 		t,
 	}
 }
+
+// streams are for what nobody reads.
+var streams = cli.Streams{Out: io.Discard, Err: io.Discard}
 
 // call runs the program and returns its exit code and standard error.
 func (h *host) call(args ...string) (int, string) {

@@ -138,7 +138,7 @@ func (j *Journal) note(now time.Time, change func(*Attempt)) error {
 // no try left and never booted well is one that failed: the boot loader went
 // back to the other. One that runs and is not marked good may still fail.
 func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
-	a := j.open()
+	a := j.Open()
 	if a == nil {
 		return nil
 	}
@@ -160,9 +160,9 @@ func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
 	return j.save()
 }
 
-// open is the last attempt whose end is not known yet; nil if there is none, or
+// Open is the last attempt whose end is not known yet; nil if there is none, or
 // if a later one has touched the slot since.
-func (j *Journal) open() *Attempt {
+func (j *Journal) Open() *Attempt {
 	for i := range slices.Backward(j.Attempts) {
 		switch a := &j.Attempts[i]; {
 		case a.State == Preparing || a.State == Prepared || a.State == Activated:
@@ -177,7 +177,7 @@ func (j *Journal) open() *Attempt {
 // NoteHealth keeps why the version that is being tried in the running slot is
 // not well, for the old one to tell after it has taken over again.
 func (j *Journal) NoteHealth(now time.Time, running, blame string, s slot.State) error {
-	a := j.open()
+	a := j.Open()
 	if a == nil || a.State != Activated || a.Slot != s.Active.String() || a.Version != running {
 		return nil
 	}

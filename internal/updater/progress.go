@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/durable"
 )
 
 // maxProgress bounds the file that tells how far a command is, in bytes.
@@ -22,33 +21,6 @@ func (u *Updater) Report(w api.UpdateWork) error {
 	}
 	if err != nil {
 		return fmt.Errorf("tell progress: %w", err)
-	}
-	return nil
-}
-
-// Work is how far the command has come that is under way; nil if none is, or if
-// it has not told yet.
-func (u *Updater) Work() *api.UpdateWork {
-	unlock, err := u.Share()
-	if err == nil {
-		unlock() // what is left of one that crashed tells nothing
-		return nil
-	}
-	text, err := durable.ReadFile(u.Root.UpdateProgress(), maxProgress)
-	if err != nil {
-		return nil
-	}
-	var w api.UpdateWork
-	if json.Unmarshal(text, &w) != nil {
-		return nil
-	}
-	return &w
-}
-
-// Cancel asks the command that is under way to stop.
-func (u *Updater) Cancel() error {
-	if err := write(u.Root.UpdateCancel(), nil); err != nil {
-		return fmt.Errorf("cancel update command: %w", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
 )
@@ -148,7 +149,7 @@ The repository also has 2 for other variants or architectures; --all shows them.
 func TestExplainJSON(t *testing.T) {
 	dir := root(t, "1.19.0", config(t, 7, "v1.21.0", true))
 	got := call(t, time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), "explain", "--root", dir, "-j")
-	var e explanation
+	var e api.UpdateOffer
 	if err := json.Unmarshal([]byte(got.Stdout), &e); err != nil {
 		t.Fatalf("%v: %+v", err, got)
 	}

@@ -22,21 +22,32 @@ const maxEvent = 16 << 20
 // the server ends the stream, the loop is left or ctx ends. An error ends the
 // sequence; a stream that the server ends in order does not yield one.
 func (c *Client) Events(ctx context.Context, change uint64) iter.Seq2[api.Event, error] {
-	return func(yield func(api.Event, error) bool) {
+	uri := "/events"
+	if change > 0 {
+		uri += "?change=" + strconv.FormatUint(change, 10)
+	}
+	return events[api.Event](ctx, c, uri)
+}
+
+// UpdateEvents yields how updates of the host go on, beginning with the present
+// state, and ends as Events does.
+func (c *Client) UpdateEvents(ctx context.Context) iter.Seq2[api.UpdateEvent, error] {
+	return events[api.UpdateEvent](ctx, c, "/updates/events")
+}
+
+func events[T any](ctx context.Context, c *Client, uri string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		uri := "/events"
-		if change > 0 {
-			uri += "?change=" + strconv.FormatUint(change, 10)
-		}
+		var none T
 		body, err := c.stream(ctx, uri)
 		if err != nil {
-			yield(api.Event{}, err)
+			yield(none, err)
 			return
 		}
 		defer body.Close()
-		if err := readEvents(body, func(e api.Event) bool { return yield(e, nil) }); err != nil && ctx.Err() == nil {
-			yield(api.Event{}, &RequestError{http.MethodGet, uri, StepRead, err})
+		if err := readEvents(body, func(e T) bool { return yield(e, nil) }); err != nil && ctx.Err() == nil {
+			yield(none, &RequestError{http.MethodGet, uri, StepRead, err})
 		}
 	}
 }
@@ -62,7 +73,7 @@ func (c *Client) stream(ctx context.Context, uri string) (io.ReadCloser, error) 
 }
 
 // readEvents decodes the events of a stream until it ends or yield says stop.
-func readEvents(r io.Reader, yield func(api.Event) bool) error {
+func readEvents[T any](r io.Reader, yield func(T) bool) error {
 	s := newEventReader(r)
 	for {
 		data, err := s.next()
@@ -72,7 +83,7 @@ func readEvents(r io.Reader, yield func(api.Event) bool) error {
 		if err != nil {
 			return err
 		}
-		var e api.Event
+		var e T
 		if err := json.Unmarshal(data, &e); err != nil {
 			return fmt.Errorf("event is not the JSON that was expected: %w", err)
 		}

@@ -37,13 +37,18 @@ func (st *stream) send(text string) error {
 	return st.control.Flush()
 }
 
-func (st *stream) event(e api.Event) error {
+// event sends a document of JSON, which has no line breaks.
+func (st *stream) event(name string, doc []byte) error {
+	st.id++
+	return st.send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", st.id, name, doc))
+}
+
+func (st *stream) change(e api.Event) error {
 	doc, err := api.Marshal(e)
 	if err != nil {
 		return err
 	}
-	st.id++
-	return st.send(fmt.Sprintf("id: %d\nevent: change\ndata: %s\n\n", st.id, doc))
+	return st.event("change", doc)
 }
 
 // events streams the life of one change until it is over, or of all changes
@@ -70,7 +75,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return nil // the peer is gone
 	}
-	if present != nil && (st.event(api.Event{Change: *present}) != nil || present.State.Final()) {
+	if present != nil && (st.change(api.Event{Change: *present}) != nil || present.State.Final()) {
 		return nil
 	}
 	st.follow(ctx, watch, id)
@@ -95,7 +100,7 @@ func (st *stream) follow(ctx context.Context, watch <-chan api.Event, id uint64)
 			case id != 0 && e.Change.ID != id:
 				continue
 			}
-			if err = st.event(e); id != 0 && e.Change.State.Final() {
+			if err = st.change(e); id != 0 && e.Change.State.Final() {
 				return
 			}
 		}

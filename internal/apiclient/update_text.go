@@ -1,0 +1,81 @@
+package apiclient
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
+)
+
+// printUpdates tells people all about the updates of the host.
+func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
+	rows := [][]string{{"state", stateText(u)}}
+	add := func(name, text string) {
+		if text != "" {
+			rows = append(rows, []string{name, text})
+		}
+	}
+	if u.Running != nil {
+		add("under way", cli.UpdateProgress(*u.Running))
+	}
+	if s := u.Status; s != nil {
+		add("running", partitionText(s.Active))
+		add("spare slot", partitionText(s.Staging))
+	}
+	if c := u.Last; c != nil {
+		add("last command", commandText(*c))
+	}
+	add("slots", u.Problem)
+	cli.Table(w, rows)
+	if u.Offer != nil {
+		fmt.Fprintf(w, "\nAs of %s, when updates were last looked for:\n", cli.Time(u.Offer.Now))
+		cli.PrintOffer(w, *u.Offer, now)
+	}
+}
+
+// stateText says what a state means.
+func stateText(u *api.Updates) string {
+	if u.Status == nil {
+		return "nobody has looked for updates yet; 'apiclient update check' does"
+	}
+	s := u.Status
+	version := ""
+	if s.Chosen != nil {
+		version = s.Chosen.Version
+	}
+	switch s.State {
+	case api.UpdateAvailable:
+		return fmt.Sprintf("%s: %s can be applied", s.State, version)
+	case api.UpdateStaged:
+		return fmt.Sprintf("%s: %s is in the spare slot, and does not boot yet", s.State, s.Staging.Image.Version)
+	case api.UpdateReady:
+		return fmt.Sprintf("%s: %s boots next", s.State, s.Staging.Image.Version)
+	}
+	return fmt.Sprintf("%s: nothing to apply", s.State)
+}
+
+func partitionText(p *api.UpdatePartition) string {
+	if p == nil || p.Image == nil {
+		return ""
+	}
+	text := p.Image.Version
+	if p.NextToBoot {
+		text += ", boots next"
+	}
+	return text
+}
+
+func commandText(c api.UpdateCommand) string {
+	ended := c.Timestamp
+	if t, err := time.Parse(time.RFC3339Nano, c.Timestamp); err == nil {
+		ended = cli.Time(t)
+	}
+	text := fmt.Sprintf("%s, %s, %s", c.Type, strings.ToLower(c.Status), ended)
+	if c.Status == api.UpdateFailed {
+		text += ": " + cli.OneLine(c.Stderr)
+	}
+	return text
+}
