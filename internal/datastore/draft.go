@@ -43,11 +43,40 @@ var errTorn = errors.New("the datastore is damaged, or does not rest")
 
 func torn(err error) bool { return errors.Is(err, errTorn) }
 
+// NewDraft returns an empty datastore, of which nothing is on the disk.
+func NewDraft(opts Options) (*Draft, error) {
+	image, err := freshImage()
+	if err != nil {
+		return nil, fmt.Errorf("make datastore: %w", err)
+	}
+	memory, err := newMemory()
+	if err != nil {
+		return nil, fmt.Errorf("make datastore: %w", err)
+	}
+	if _, err := memory.Write(image); err != nil {
+		return nil, fmt.Errorf("make datastore: %w", errors.Join(err, memory.Close()))
+	}
+	d, err := openMemory(memory, opts)
+	if err != nil {
+		return nil, fmt.Errorf("make datastore: %w", err)
+	}
+	return d, nil
+}
+
 func readDraft(path string, opts Options) (*Draft, error) {
 	memory, err := copyIntoMemory(path)
 	if err != nil {
 		return nil, fmt.Errorf("copy datastore %s: %w", path, err)
 	}
+	d, err := openMemory(memory, opts)
+	if err != nil {
+		return nil, fmt.Errorf("copy datastore %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// openMemory opens a datastore in memory, which it closes if it fails.
+func openMemory(memory *os.File, opts Options) (*Draft, error) {
 	s := &Store{
 		path: fmt.Sprintf("/proc/self/fd/%d", memory.Fd()), opts: opts.filled(), lock: memory,
 		writer: make(chan struct{}, 1), copyDue: make(chan struct{}, 1), stop: make(chan struct{}),
@@ -55,7 +84,7 @@ func readDraft(path string, opts Options) (*Draft, error) {
 	}
 	s.opts.CopyAfter = -1
 	if err := s.openDraft(); err != nil {
-		return nil, fmt.Errorf("copy datastore %s: %w", path, errors.Join(err, s.closeFile(), memory.Close()))
+		return nil, errors.Join(err, s.closeFile(), memory.Close())
 	}
 	s.writer <- struct{}{}
 	return &Draft{s}, nil
@@ -71,15 +100,22 @@ func copyIntoMemory(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer f.Close()
-	fd, err := unix.MemfdCreate("datastore-draft", unix.MFD_CLOEXEC)
+	memory, err := newMemory()
 	if err != nil {
 		return nil, err
 	}
-	memory := os.NewFile(uintptr(fd), "datastore-draft")
 	if err := writeNewest(memory, f); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", errTorn, err), memory.Close())
 	}
 	return memory, nil
+}
+
+func newMemory() (*os.File, error) {
+	fd, err := unix.MemfdCreate("datastore-draft", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "datastore-draft"), nil
 }
 
 func (s *Store) openDraft() error {

@@ -134,6 +134,9 @@ func (m *Model) MetadataAll(name string) map[key.Key]json.RawMessage {
 	return maps.Clone(m.metadata[name])
 }
 
+// MetadataNames are the names of all metadata, sorted.
+func (m *Model) MetadataNames() []string { return slices.Sorted(maps.Keys(m.metadata)) }
+
 // AffectedServices is Metadata("affected-services") decoded.
 func (m *Model) AffectedServices(k key.Key) []string {
 	value, ok := m.Metadata(MetadataAffectedServices, k)

@@ -51,6 +51,9 @@ func (r Root) Boots() string { return r.Join("/var/lib/hostler/boots") }
 // Boot is the report of the running boot, as far as it has come.
 func (r Root) Boot() string { return r.Join("/run/hostler/boot.jsonl") }
 
+// ReferenceDatastore is where the reference keeps its settings.
+func (r Root) ReferenceDatastore() string { return r.Join("/var/lib/bottlerocket/datastore") }
+
 // UserDataLoaded is there once user data has been loaded; the reference's path.
 func (r Root) UserDataLoaded() string { return r.Join("/var/lib/bottlerocket/early-boot-config.ran") }
 

@@ -1,13 +1,10 @@
 package refstore_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +20,7 @@ import (
 	"github.com/hostler-os/hostler/internal/durable/durabletest"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/refstore"
+	"github.com/hostler-os/hostler/internal/refstore/refstoretest"
 )
 
 // fast is the host's file system without waiting for its disk.
@@ -36,46 +34,6 @@ func (fastFile) Sync() error      { return nil }
 func (f fast) Create(path string) (durable.File, error) {
 	file, err := f.OS.Create(path)
 	return fastFile{file}, err
-}
-
-// recorded unpacks the datastore of a host of the reference.
-func recorded(t testing.TB) string {
-	t.Helper()
-	packed, err := os.ReadFile("../../test/vectors/datastore.tar.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	unzip, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for archive := tar.NewReader(unzip); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return dir
-		}
-		if err == nil {
-			err = unpack(filepath.Join(dir, h.Name), h, archive)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func unpack(path string, h *tar.Header, content io.Reader) error {
-	switch h.Typeflag {
-	case tar.TypeDir:
-		return os.MkdirAll(path, 0o755)
-	case tar.TypeSymlink:
-		return os.Symlink(h.Linkname, path)
-	}
-	text, err := io.ReadAll(content)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, text, 0o644)
 }
 
 // tree is everything below a folder: content, link's target, mode.
@@ -125,7 +83,7 @@ func write(t testing.TB, dir string, s *refstore.Store) {
 }
 
 func TestRecordedRoundTrip(t *testing.T) {
-	from := recorded(t)
+	from := refstoretest.Unpack(t, "../..")
 	s := read(t, filepath.Join(from, "current"))
 	if s.Version != "1.20.0" || s.Folder != "v1.20.0_M6KeYjz23tJw8fqp" || len(s.Ignored) != 0 {
 		t.Errorf("version %q, folder %q, ignored %q", s.Version, s.Folder, s.Ignored)
@@ -150,7 +108,7 @@ func TestRecordedAnswers(t *testing.T) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	live := read(t, recorded(t)).Live
+	live := read(t, refstoretest.Unpack(t, "../..")).Live
 	settings := map[string]any{}
 	for _, p := range live.Data {
 		if p.Key.Within("settings") {

@@ -94,6 +94,7 @@ var rooms = []struct {
 	{"tufrepo/signer", []string{"durable", "tufrepo"}},
 	{"tufrepo/publish", []string{"durable", "tufrepo", "tufrepo/signer"}},
 	{"refstore", []string{"durable", "key"}},
+	{"refstore/refstoretest", nil},
 	{"update/manifest", nil},
 	{"update/image", nil},
 	{"update/delta", nil},
@@ -133,6 +134,7 @@ var rooms = []struct {
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
+	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
