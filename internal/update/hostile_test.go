@@ -195,7 +195,7 @@ func TestBombs(t *testing.T) {
 		"zstd that says it is small":  stated(zeros, 1<<20),
 		"zstd with a window of 4 GiB": window,
 		"many frames of lz4":          bytes.Repeat(packed(t, zeros[:4<<20]), 16),
-		"many frames that are empty":  bytes.Repeat(packed(t, nil), 10_000),
+		"many frames that are empty":  bytes.Repeat(packed(t, nil), 100),
 		"many frames to skip":         bytes.Repeat([]byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}, 10_000),
 	} {
 		t.Run(name, func(t *testing.T) {
