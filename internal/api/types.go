@@ -49,7 +49,18 @@ type Origin struct {
 	Change      uint64    `json:"change,omitempty"`
 	Caller      *Caller   `json:"caller,omitempty"`
 	Time        time.Time `json:"time,omitzero"`
+	Strength    Strength  `json:"strength,omitempty"` // weak, or strong where it is absent
 }
+
+// Strength says how long a value stays: one that is weak ends with the boot, as
+// in the reference, where defaults and generators of a new image then fill in.
+type Strength string
+
+// The strengths. Setting a key anew makes it strong; a strong one cannot become weak.
+const (
+	StrengthStrong Strength = "strong"
+	StrengthWeak   Strength = "weak"
+)
 
 // Edit is one key of a change: its effective value before and after, absent
 // where there is none. Secret values are masked.

@@ -132,6 +132,9 @@ func originText(o api.Origin) string {
 		api.LayerUserData:  "user data",
 		api.LayerUser:      "the API",
 	}[o.Layer]
+	if o.Strength == api.StrengthWeak {
+		text += ", until the next boot"
+	}
 	if o.Change > 0 {
 		text += fmt.Sprintf(", change %d", o.Change)
 	}

@@ -91,6 +91,7 @@ func (e *Engine) draftEdits(r Request) (*draft, error) {
 	if r.takesPending() {
 		d.pending = e.cfg.Store.Pending(r.Transaction)
 		d.edits = fold(d.edits, d.pending)
+		d.edits.Weak = stillPending(e.cfg.Store.PendingWeak(r.Transaction), r.Edits)
 	}
 	if d.edits.Layer == "" {
 		d.edits.Layer = api.LayerUser

@@ -84,4 +84,13 @@ func fold(own datastore.Edits, pending []key.Pair) datastore.Edits {
 	return folded
 }
 
+// stillPending are the keys that own says nothing of.
+func stillPending(keys []key.Key, own datastore.Edits) []key.Key {
+	said := own.Keys()
+	return slices.DeleteFunc(keys, func(k key.Key) bool {
+		_, found := slices.BinarySearch(said, k)
+		return found
+	})
+}
+
 func empty(e datastore.Edits) bool { return len(e.Set)+len(e.Unset) == 0 }

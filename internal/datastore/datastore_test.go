@@ -361,6 +361,57 @@ func TestPendingOfAnotherBootIsDropped(t *testing.T) {
 	}
 }
 
+// A weak value ends with its boot, and a strong one does not become weak.
+func TestWeakEndsWithItsBoot(t *testing.T) {
+	path := tempPath(t)
+	weak := func(name string, pairs ...key.Pair) func(*Tx) error {
+		return func(tx *Tx) error { return tx.SetPendingWeak(name, pairs) }
+	}
+	s := open(t, path, Options{BootID: "one"})
+	update(t, s, set(pair("settings.strong", `1`)))
+	update(t, s, weak("t", pair("settings.a", `1`), pair("settings.b", `2`)))
+	update(t, s, func(tx *Tx) error { return tx.SetPending("t", []key.Pair{pair("settings.b", `3`)}) })
+	for _, refused := range []key.Key{"settings.strong", "settings.b"} {
+		err := s.Update(t.Context(), Author{}, weak("t", key.Pair{Key: refused, Value: []byte(`7`)}))
+		if err == nil || !strings.Contains(err.Error(), "Trying to change the strength from strong to weak for key: "+string(refused)) {
+			t.Errorf("%s: got %v", refused, err)
+		}
+	}
+	closeStore(t, s)
+
+	s = open(t, path, Options{BootID: "one"}) // the program, not the host, was started again
+	want := []key.Pair{pair("settings.a", `1`), pair("settings.b", `3`)}
+	if diff := cmp.Diff(s.Pending("t"), want); diff != "" {
+		t.Errorf("pending (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(s.PendingWeak("t"), []key.Key{"settings.a"}); diff != "" {
+		t.Errorf("weak (-got +want):\n%s", diff)
+	}
+	update(t, s, func(tx *Tx) error {
+		pairs, err := tx.DropPending("t")
+		return errors.Join(err, tx.Edit(Edits{Layer: api.LayerUserData, Set: pairs, Weak: []key.Key{"settings.a"}}))
+	})
+	closeStore(t, s)
+	for _, boot := range []struct{ id, want string }{
+		{"one", "settings.a settings.b settings.strong"}, {"", "settings.a settings.b settings.strong"}, {"two", "settings.b settings.strong"},
+	} {
+		s := open(t, path, Options{BootID: boot.id})
+		if got := snapshotKeys(s); got != boot.want {
+			t.Errorf("in boot %q there are %s, want %s", boot.id, got, boot.want)
+		}
+		closeStore(t, s)
+	}
+}
+
+func snapshotKeys(s *Store) string {
+	var keys []string
+	s.Snapshot().Ascend("", func(e Entry) bool {
+		keys = append(keys, string(e.Key))
+		return true
+	})
+	return strings.Join(keys, " ")
+}
+
 func TestHistory(t *testing.T) {
 	now := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	secret := func(k key.Key) bool { return k == "settings.secret" }

@@ -1,6 +1,7 @@
 package datastore
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -208,7 +209,7 @@ func (l *loader) pending(k, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if !json.Valid(payload) {
+	if !json.Valid(bytes.TrimPrefix(payload, []byte{weakMark})) {
 		return errNotJSON
 	}
 	t, ok := l.state.pending.Get(name)

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore/boltfile"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
@@ -131,15 +132,24 @@ func (s *Store) openLocked() error {
 	if s.copyTxid() != s.txid {
 		s.wantCopy()
 	}
-	return s.dropOldPending(c.state)
+	return s.dropEphemeral(c.state)
 }
 
-// dropOldPending drops what became pending during another boot.
-func (s *Store) dropOldPending(st *state) error {
-	if s.opts.BootID == "" || st.boot == s.opts.BootID || st.pending.Len() == 0 {
+// dropEphemeral drops what became pending, or was set weakly, during another boot.
+func (s *Store) dropEphemeral(st *state) error {
+	if s.opts.BootID == "" || st.boot == s.opts.BootID {
 		return nil
 	}
-	return s.update(context.Background(), Author{}, func(tx *Tx) error {
+	weak := weakValues(st.snap)
+	if st.pending.Len() == 0 && len(weak) == 0 {
+		return nil
+	}
+	return s.update(context.Background(), Author{Reason: "weak settings end with their boot"}, func(tx *Tx) error {
+		for _, e := range weak {
+			if err := tx.Edit(e); err != nil {
+				return err
+			}
+		}
 		for _, name := range st.pending.Keys() {
 			if _, err := tx.DropPending(name); err != nil {
 				return err
@@ -147,6 +157,17 @@ func (s *Store) dropOldPending(st *state) error {
 		}
 		return nil
 	})
+}
+
+// weakValues are the edits that unset all weak values.
+func weakValues(snap *Snapshot) []Edits {
+	var edits []Edits
+	for _, layer := range []api.Layer{api.LayerGenerated, api.LayerUserData, api.LayerUser} {
+		if keys := snap.Weak(layer); len(keys) > 0 {
+			edits = append(edits, Edits{Layer: layer, Unset: keys})
+		}
+	}
+	return edits
 }
 
 // openFile lets bbolt open a file that was verified.

@@ -20,6 +20,15 @@ func (s *Store) Pending(name string) []key.Pair {
 	return t.sorted()
 }
 
+// PendingWeak returns the sorted keys whose values a pending transaction will make weak.
+func (s *Store) PendingWeak(name string) []key.Key {
+	t, ok := s.committed.Load().pending.Get(name)
+	if !ok {
+		return nil
+	}
+	return t.weak()
+}
+
 // PendingNames returns the names of the pending transactions, sorted.
 func (s *Store) PendingNames() []string { return s.committed.Load().pending.Keys() }
 

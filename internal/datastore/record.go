@@ -14,7 +14,7 @@ import (
 // table is one top-level bucket of the file.
 //
 //	values   rank of the layer (1 byte), key        → origin, value
-//	pending  length of the name (uvarint), name, key → value
+//	pending  length of the name (uvarint), name, key → value, behind a byte 1 if it will be weak
 //	history  id (8 bytes, big endian)                → api.HistoryEntry as JSON
 //	changes  id (8 bytes, big endian)                → 1 (open) or 0, record
 //	open     id (8 bytes, big endian)                → empty: the open changes
@@ -48,7 +48,7 @@ const format = "1"
 // The keys of the table about.
 const (
 	aboutFormat  = "format"
-	aboutBoot    = "boot"    // during which transactions became pending
+	aboutBoot    = "boot"    // during which transactions became pending, and values weak
 	aboutChange  = "change"  // the newest id of a change
 	aboutCommit  = "commit"  // bbolt's number of the transaction
 	aboutRelease = "release" // a Release as JSON

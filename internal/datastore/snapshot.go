@@ -98,6 +98,18 @@ func (s *Snapshot) Origin(k key.Key) (api.Origin, bool) {
 	return *c.origin, true
 }
 
+// Weak returns the keys that have a weak value in a layer, sorted.
+func (s *Snapshot) Weak(layer api.Layer) []key.Key {
+	var keys []key.Key
+	s.tree.Scan(func(k key.Key, c *cell) bool {
+		if c = c.in(layer); c != nil && c.origin.Strength == api.StrengthWeak {
+			keys = append(keys, k)
+		}
+		return true
+	})
+	return keys
+}
+
 // InLayer returns the keys within k that have a value of their own in a layer,
 // sorted; "" stands for all keys.
 func (s *Snapshot) InLayer(layer api.Layer, k key.Key) []key.Key {
@@ -127,7 +139,8 @@ func (s *Snapshot) ValueIn(layer api.Layer, k key.Key) (json.RawMessage, bool) {
 // anything. Its cost follows e.
 func (s *Snapshot) With(e Edits) *Snapshot {
 	next := s.clone()
-	next.apply(e, &api.Origin{Layer: e.Layer})
+	origin := &api.Origin{Layer: e.Layer}
+	next.apply(e, func(key.Key) *api.Origin { return origin })
 	return next
 }
 
@@ -138,12 +151,12 @@ func (s *Snapshot) clone() *Snapshot {
 	return &Snapshot{tree: s.tree.Copy(), unfit: s.unfit}
 }
 
-func (s *Snapshot) apply(e Edits, origin *api.Origin) {
+func (s *Snapshot) apply(e Edits, origin func(key.Key) *api.Origin) {
 	for _, k := range e.Unset {
 		s.unset(k, e.Layer)
 	}
 	for _, p := range e.Set {
-		s.set(p, origin)
+		s.set(p, origin(p.Key))
 	}
 }
 

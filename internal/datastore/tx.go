@@ -19,6 +19,7 @@ type Edits struct {
 	Layer api.Layer
 	Set   []key.Pair
 	Unset []key.Key // exact keys; one that is not set is no error
+	Weak  []key.Key // those of Set whose values end with this boot
 }
 
 // Keys returns all keys of e, sorted and without duplicates.
@@ -41,8 +42,8 @@ type Tx struct {
 	next  state
 	dirty bool // something is to be committed
 
-	origins map[api.Layer]*api.Origin
-	touched map[place]bool
+	origins map[kind]*api.Origin
+	touched map[place]bool // whether the value is weak
 }
 
 // place is one value's place in the layers.
@@ -51,10 +52,16 @@ type place struct {
 	layer api.Layer
 }
 
+// kind is what all values have in common that an update sets alike.
+type kind struct {
+	layer api.Layer
+	weak  bool
+}
+
 func newTx(s *Store, btx *bbolt.Tx, by Author) *Tx {
 	tx := &Tx{
 		store: s, bolt: btx, by: by, base: s.committed.Load(),
-		origins: map[api.Layer]*api.Origin{}, touched: map[place]bool{},
+		origins: map[kind]*api.Origin{}, touched: map[place]bool{},
 	}
 	tx.next = *tx.base
 	tx.next.snap = tx.base.snap.clone()
@@ -88,13 +95,22 @@ func (tx *Tx) Edit(e Edits) error {
 	}
 	for _, k := range e.Unset {
 		if tx.isSet(k, e.Layer) {
-			tx.touched[place{k, e.Layer}] = true
+			tx.touched[place{k, e.Layer}] = false
 		}
 	}
-	for _, p := range set {
-		tx.touched[place{p.Key, e.Layer}] = true
+	weak := make(map[key.Key]bool, len(e.Weak))
+	for _, k := range e.Weak {
+		weak[k] = true
 	}
-	tx.next.snap.apply(Edits{e.Layer, set, e.Unset}, tx.origin(e.Layer))
+	for _, p := range set {
+		tx.touched[place{p.Key, e.Layer}] = weak[p.Key]
+	}
+	tx.next.snap.apply(Edits{Layer: e.Layer, Set: set, Unset: e.Unset}, func(k key.Key) *api.Origin {
+		return tx.origin(kind{e.Layer, tx.touched[place{k, e.Layer}]})
+	})
+	if len(e.Weak) > 0 {
+		return tx.noteBoot()
+	}
 	return nil
 }
 
@@ -106,16 +122,19 @@ func (tx *Tx) isSet(k key.Key, layer api.Layer) bool {
 	return slices.ContainsFunc(tx.next.snap.unfit, func(u Unfit) bool { return u.Key == k && u.Layer == layer })
 }
 
-// origin is the origin of everything that this update sets in a layer.
-func (tx *Tx) origin(layer api.Layer) *api.Origin {
-	if tx.origins[layer] == nil {
+// origin is the origin of everything of a kind that this update sets.
+func (tx *Tx) origin(of kind) *api.Origin {
+	if tx.origins[of] == nil {
 		caller := tx.by.Caller // a copy: the origin lives longer than tx
-		tx.origins[layer] = &api.Origin{
-			Layer: layer, Transaction: tx.by.Transaction, Change: tx.by.Change,
+		tx.origins[of] = &api.Origin{
+			Layer: of.layer, Transaction: tx.by.Transaction, Change: tx.by.Change,
 			Caller: &caller, Time: tx.store.opts.Now().UTC(),
 		}
+		if of.weak {
+			tx.origins[of].Strength = api.StrengthWeak
+		}
 	}
-	return tx.origins[layer]
+	return tx.origins[of]
 }
 
 // checkPair returns the value in compact form, in memory of its own.
@@ -134,7 +153,37 @@ func checkPair(p key.Pair) (json.RawMessage, error) {
 }
 
 // SetPending adds to a pending transaction. Any name will do, the empty one too.
-func (tx *Tx) SetPending(name string, pairs []key.Pair) error {
+func (tx *Tx) SetPending(name string, pairs []key.Pair) error { return tx.setPending(name, pairs, nil) }
+
+// SetPendingWeak is SetPending for values that will be weak.
+func (tx *Tx) SetPendingWeak(name string, pairs []key.Pair) error {
+	for _, p := range pairs {
+		if tx.isStrong(name, p.Key) {
+			return &api.Error{
+				Code: api.CodeInvalid, Key: string(p.Key),
+				Message: fmt.Sprintf("Trying to change the strength from strong to weak for key: %s, Operation restricted", p.Key),
+				Hint:    "unset it first, or leave it as it is",
+			}
+		}
+	}
+	return tx.setPending(name, pairs, []byte{weakMark})
+}
+
+// isStrong tells whether somebody has set a key for good, or is about to.
+func (tx *Tx) isStrong(transaction string, k key.Key) bool {
+	if t, ok := tx.next.pending.Get(transaction); ok {
+		if payload, ok := t.pairs.Get(k); ok {
+			return payload[0] != weakMark
+		}
+	}
+	origin, ok := tx.next.snap.Origin(k)
+	return ok && origin.Layer != api.LayerDefault && origin.Strength != api.StrengthWeak
+}
+
+// weakMark comes before a pending value that will be weak. No JSON begins with it.
+const weakMark = 1
+
+func (tx *Tx) setPending(name string, pairs []key.Pair, mark []byte) error {
 	if len(pairs) == 0 {
 		return nil
 	}
@@ -150,8 +199,9 @@ func (tx *Tx) SetPending(name string, pairs []key.Pair) error {
 		if err != nil {
 			return err
 		}
-		t.pairs.Set(p.Key, value)
-		if err := tx.put(tablePending, pendingKey(name, p.Key), value); err != nil {
+		payload := slices.Concat(mark, value)
+		t.pairs.Set(p.Key, payload)
+		if err := tx.put(tablePending, pendingKey(name, p.Key), payload); err != nil {
 			return err
 		}
 	}
@@ -215,10 +265,22 @@ func (tx *Tx) DropPending(name string) ([]key.Pair, error) {
 func (t *transaction) sorted() []key.Pair {
 	pairs := make([]key.Pair, 0, t.pairs.Len())
 	t.pairs.Scan(func(k key.Key, v []byte) bool {
-		pairs = append(pairs, key.Pair{Key: k, Value: v})
+		pairs = append(pairs, key.Pair{Key: k, Value: bytes.TrimPrefix(v, []byte{weakMark})})
 		return true
 	})
 	return pairs
+}
+
+// weak are the keys whose values will be weak, sorted.
+func (t *transaction) weak() []key.Key {
+	var keys []key.Key
+	t.pairs.Scan(func(k key.Key, v []byte) bool {
+		if v[0] == weakMark {
+			keys = append(keys, k)
+		}
+		return true
+	})
+	return keys
 }
 
 // NextChange returns a new change id, ascending from 1.
@@ -351,7 +413,7 @@ func (tx *Tx) store1(p place) error {
 	if !ok {
 		return tx.remove(tableValues, valueKey(p.layer, p.key))
 	}
-	payload, err := formatValue(tx.origin(p.layer), value)
+	payload, err := formatValue(tx.origin(kind{p.layer, tx.touched[p]}), value)
 	if err != nil {
 		return err
 	}

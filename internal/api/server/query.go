@@ -110,6 +110,24 @@ func (q query) transaction() string {
 	return defaultTransaction
 }
 
+// strength is how long what is staged shall stay.
+func (q query) strength() (api.Strength, error) {
+	switch given := api.Strength(q["strength"]); given {
+	case "", api.StrengthStrong:
+		if _, ok := q["strength"]; ok && given == "" {
+			return "", emptyInput("strength")
+		}
+		return api.StrengthStrong, nil
+	case api.StrengthWeak:
+		return given, nil
+	default:
+		return "", &api.Error{
+			Code: api.CodeInvalid, Hint: "leave it out for strong",
+			Message: fmt.Sprintf("Provided strength is not one of weak or strong. The given strength is: %s", given),
+		}
+	}
+}
+
 // Transactions that have a meaning of their own.
 const (
 	defaultTransaction = "default"

@@ -39,10 +39,11 @@ func routes() []route {
 	return []route{
 		{"GET", "/", api.RoleRead, reference, []string{"prefix"}, (*Server).getRoot},
 		{"GET", "/settings", api.RoleRead, reference, []string{"keys", "prefix"}, (*Server).getSettings},
-		{"PATCH", "/settings", api.RoleWrite, reference, []string{"tx"}, (*Server).patchSettings},
-		{"PATCH", "/settings/keypair", api.RoleWrite, reference, []string{"tx"}, (*Server).patchKeyPairs},
+		{"PATCH", "/settings", api.RoleWrite, reference, []string{"tx", "strength"}, (*Server).patchSettings},
+		{"PATCH", "/settings/keypair", api.RoleWrite, reference, []string{"tx", "strength"}, (*Server).patchKeyPairs},
 		{"GET", "/tx/list", api.RoleRead, reference, nil, (*Server).listTransactions},
 		{"GET", "/tx", api.RoleRead, reference, []string{"tx"}, (*Server).getTransaction},
+		{"GET", "/v2/tx", api.RoleRead, reference, []string{"tx"}, (*Server).getTransactionV2},
 		{"DELETE", "/tx", api.RoleWrite, reference, []string{"tx"}, (*Server).deleteTransaction},
 		{"POST", "/tx/commit", api.RoleWrite, reference, []string{"tx", "layer"}, (*Server).commit},
 		{"POST", "/tx/apply", api.RoleWrite, reference, []string{"keys"}, (*Server).applyKeys},

@@ -344,6 +344,39 @@ func TestLayerNeedsAdmin(t *testing.T) {
 	}
 }
 
+// TestStrength stages a weak setting as later releases of the reference's clients do.
+func TestStrength(t *testing.T) {
+	w := newWorld(t)
+	for _, step := range []struct {
+		method, target, body string
+		status               int
+		want                 string
+	}{
+		{"PATCH", "/settings?tx=t&strength=weak", `{"motd": "weak", "ntp": {"options": ["a"]}}`, 204, ""},
+		{"PATCH", "/settings/keypair?tx=t&strength=strong", `{"request_payload": ["motd=strong"]}`, 204, ""},
+		{"GET", "/v2/tx?tx=t", "", 200, `{"metadata":{"settings.motd":{"strength":"strong"},"settings.ntp.options":{"strength":"weak"}},` +
+			`"settings":{"motd":"strong","ntp":{"options":["a"]}}}`},
+		{"GET", "/v2/tx?tx=none", "", 200, `{"metadata":{},"settings":{}}`},
+		{"GET", "/tx?tx=t", "", 200, `{"motd":"strong","ntp":{"options":["a"]}}`},
+		{"POST", "/tx/commit?tx=t", "", 200, `["settings.motd","settings.ntp.options"]`},
+		{"PATCH", "/settings?strength=weak", `{"motd": "weak"}`, 400, "Trying to change the strength from strong to weak for key: settings.motd, Operation restricted"},
+		{"PATCH", "/settings?strength=weak", `{"ntp": {"options": ["b"]}}`, 204, ""},
+		{"PATCH", "/settings?strength=week", `{"motd": "x"}`, 400, "Provided strength is not one of weak or strong. The given strength is: week"},
+		{"PATCH", "/settings?strength=", `{"motd": "x"}`, 400, "Input 'strength' cannot be empty"},
+	} {
+		got := w.do(step.method, step.target, step.body)
+		if got.Status != step.status || strings.TrimSpace(got.Body) != step.want {
+			t.Errorf("%s %s: %d %s\nwant %d %s", step.method, step.target, got.Status, got.Body, step.status, step.want)
+		}
+	}
+	for key, want := range map[string]api.Strength{"settings.ntp.options": api.StrengthWeak, "settings.motd": ""} {
+		var e api.Explanation
+		if w.get("/explain?key="+key, &e); e.Origin == nil || e.Origin.Strength != want {
+			t.Errorf("%s: %+v, want strength %q", key, e.Origin, want)
+		}
+	}
+}
+
 func TestSecretsAreMaskedForReaders(t *testing.T) {
 	w := newWorld(t)
 	const secret = "SGVsbG8gc2VjcmV0"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -83,9 +84,19 @@ func checkPair(text string) error {
 
 // stage adds to the transaction that the request names. Nothing to add makes no transaction.
 func (s *Server) stage(w http.ResponseWriter, r *http.Request, pairs []key.Pair) error {
+	q := parseQuery(r.URL.RawQuery)
+	strength, err := q.strength()
+	if err != nil {
+		return err
+	}
 	if len(pairs) > 0 {
-		name := parseQuery(r.URL.RawQuery).transaction()
-		err := s.update(r, name, func(tx *datastore.Tx) error { return tx.SetPending(name, pairs) })
+		name := q.transaction()
+		err := s.update(r, name, func(tx *datastore.Tx) error {
+			if strength == api.StrengthWeak {
+				return tx.SetPendingWeak(name, pairs)
+			}
+			return tx.SetPending(name, pairs)
+		})
 		if err != nil {
 			return err
 		}
@@ -107,6 +118,21 @@ func (s *Server) listTransactions(w http.ResponseWriter, _ *http.Request) error 
 func (s *Server) getTransaction(w http.ResponseWriter, r *http.Request) error {
 	pairs := s.Store.Pending(parseQuery(r.URL.RawQuery).transaction())
 	return writeRaw(w, datastore.Nest(s.visible(r, pairs), 1))
+}
+
+// getTransactionV2 tells the strength of each setting, too.
+func (s *Server) getTransactionV2(w http.ResponseWriter, r *http.Request) error {
+	name := parseQuery(r.URL.RawQuery).transaction()
+	pairs, weak := s.visible(r, s.Store.Pending(name)), s.Store.PendingWeak(name)
+	metadata := make(map[string]map[string]api.Strength, len(pairs))
+	for _, p := range pairs {
+		strength := api.StrengthStrong
+		if _, found := slices.BinarySearch(weak, p.Key); found {
+			strength = api.StrengthWeak
+		}
+		metadata[p.Key.String()] = map[string]api.Strength{"strength": strength}
+	}
+	return answer(w, map[string]any{"settings": json.RawMessage(datastore.Nest(pairs, 1)), "metadata": metadata})
 }
 
 func (s *Server) deleteTransaction(w http.ResponseWriter, r *http.Request) error {
