@@ -60,7 +60,7 @@ generate: ## what is written from the models: docs/settings.md
 	$(GO) generate ./...
 
 integration: build ## what needs root and a real systemd, in throw-away containers
-	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss ./test/disk ./test/tufclient
+	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss ./test/disk ./test/tufclient ./test/token
 
 conformance: build ## the public suite for TUF clients on bin/tufclient; SUITE=its checkout, PYTHON=one that has its requirements
 	@test -d "$(SUITE)/tuf_conformance" || { echo "conformance: set SUITE to a checkout of tuf-conformance; see docs/tuf.md"; exit 1; }

@@ -40,7 +40,7 @@ func TestDocument(t *testing.T) {
 	for _, file := range fileBlock.FindAllStringSubmatch(string(text), -1) {
 		fmt.Fprintf(&files, "-- %s --\n%s", file[1], file[2])
 	}
-	files.WriteString("-- migrations/migrate_v1.1.0_example --\na program\n-- image-share/models/motd/schema.json --\n{}\n")
+	files.WriteString("-- migrations/migrate_v1.1.0_example --\na program\n")
 	path := filepath.Join(t.TempDir(), "document.txtar")
 	if err := os.WriteFile(path, []byte(script.String()+files.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -48,5 +48,16 @@ func TestDocument(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: []string{path},
 		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"noise": makeNoise},
+		Setup: func(e *testscript.Env) error { return copyModel(filepath.Join(e.WorkDir, "image-share")) },
 	})
+}
+
+// copyModel copies what an image has of this repository in /usr/share/hostler.
+func copyModel(to string) error {
+	for _, name := range []string{"models", "variants"} {
+		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join("../..", name))); err != nil {
+			return err
+		}
+	}
+	return nil
 }

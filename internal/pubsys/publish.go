@@ -38,7 +38,14 @@ func (a *app) change(ctx context.Context, s site, edit func(context.Context, *dr
 		return err
 	}
 	defer unlock()
-	d := &draft{place: p, stage: &publish.Stage{Place: p.Place, FS: a.fs, Dry: s.dry}, targets: map[string]publish.Target{}}
+	line := cli.NewProgress(a.Err)
+	d := &draft{
+		place: p, targets: map[string]publish.Target{},
+		stage: &publish.Stage{Place: p.Place, FS: a.fs, Dry: s.dry, Progress: func(target string, bytes int64) {
+			line.Show(fmt.Sprintf("%s: %s", target, cli.Bytes(bytes)))
+		}},
+	}
+	defer line.Clear()
 	if !s.dry {
 		if err := d.stage.Clean(); err != nil {
 			return err
@@ -55,6 +62,7 @@ func (a *app) change(ctx context.Context, s site, edit func(context.Context, *dr
 	if err := edit(ctx, d); err != nil {
 		return err
 	}
+	line.Clear()
 	return d.publish(ctx)
 }
 

@@ -222,9 +222,9 @@ func require(c *cobra.Command, names ...string) {
 	}
 }
 
-// confirmed asks at a terminal; elsewhere whoever runs the command has decided.
+// confirmed asks if somebody sits there; otherwise whoever runs the command has decided.
 func (a *app) confirmed(question string, yes bool) error {
-	if yes || !cli.IsTerminal(a.In) && !terminalBehind(a) {
+	if yes || !cli.IsTerminal(a.Out) || !cli.IsTerminal(os.Stdin) {
 		return nil
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
@@ -234,6 +234,3 @@ func (a *app) confirmed(question string, yes bool) error {
 	}
 	return nil
 }
-
-// terminalBehind tells whether standard input, which cli.Main wraps, is a terminal.
-func terminalBehind(a *app) bool { return cli.IsTerminal(a.Out) && cli.IsTerminal(os.Stdin) }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
 	"github.com/hostler-os/hostler/internal/update/delta"
 	"github.com/hostler-os/hostler/internal/update/manifest"
@@ -177,12 +178,29 @@ func (r *release) addFiles(ctx context.Context, d *draft) error {
 			return err
 		}
 	}
+	return r.addModel(ctx, d)
+}
+
+// maxModelTarget is what hosts read of a model at most, in bytes.
+const maxModelTarget = 8 << 20
+
+// addModel adds the new image's model. One that hosts could not load would keep
+// them from updating, so it is loaded here first.
+func (r *release) addModel(ctx context.Context, d *draft) error {
 	if r.model == "" {
 		return nil
 	}
-	return d.make(ctx, modelName(manifest.Update{Variant: d.variant, Arch: d.arch, Version: r.version}), func(w io.Writer) error {
-		return pack.Folder(w, r.model)
-	})
+	if _, err := model.Load(os.DirFS(r.model), d.variant); err != nil {
+		return hintf("name the folder that holds models and variants, as the image has them in /usr/share/hostler", "--model %s: %v", r.model, err)
+	}
+	name := modelName(manifest.Update{Variant: d.variant, Arch: d.arch, Version: r.version})
+	if err := d.make(ctx, name, func(w io.Writer) error { return pack.Folder(w, r.model) }); err != nil {
+		return err
+	}
+	if size := d.targets[name].Length; size > maxModelTarget {
+		return hintf("leave in it only what models and variants need", "--model %s: packed it has %d bytes; hosts read at most %d", r.model, size, maxModelTarget)
+	}
+	return nil
 }
 
 // listMigrations are the files that were named, and those in folders that were.

@@ -64,8 +64,6 @@ type place struct {
 	site
 	publish.Place                // what is written; empty if the repository is only read
 	source        tufrepo.Source // what is read
-	keys          []string
-	rootPath      string
 }
 
 // find works out what flags and configuration say together; flags win.
@@ -75,16 +73,16 @@ func (a *app) find(s site, write bool) (*place, error) {
 		return nil, err
 	}
 	r := config.Repo[s.repo]
-	p := &place{app: a, site: s, keys: s.keys, rootPath: s.root}
+	p := &place{app: a, site: s}
 	if s.variant == "" {
 		return nil, hintf("give --variant", "no variant was named")
 	}
-	if p.rootPath == "" {
-		if p.rootPath, err = config.root(r); err != nil {
+	if p.site.root == "" {
+		if p.site.root, err = config.root(r); err != nil {
 			return nil, err
 		}
 	}
-	if p.rootPath == "" {
+	if p.site.root == "" {
 		return nil, hintf("give --root FILE; pubsys root new makes one", "no root of trust was named")
 	}
 	if len(p.keys) == 0 && write {
@@ -168,7 +166,7 @@ func (p *place) lock(ctx context.Context) (unlock func(), err error) {
 
 // load reads the repository as it is.
 func (p *place) load(ctx context.Context) (*publish.State, error) {
-	root, err := readRoot(p.rootPath)
+	root, err := readRoot(p.site.root)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +184,7 @@ func (p *place) load(ctx context.Context) (*publish.State, error) {
 
 // earlier reads a root that lies beside the one that was named.
 func (p *place) earlier(version int64) []byte {
-	raw, err := durable.ReadFile(filepath.Join(filepath.Dir(p.rootPath), fmt.Sprintf("%d.root.json", version)), publish.MaxSize)
+	raw, err := durable.ReadFile(filepath.Join(filepath.Dir(p.site.root), fmt.Sprintf("%d.root.json", version)), publish.MaxSize)
 	if err != nil {
 		return nil
 	}

@@ -131,7 +131,7 @@ var rooms = []struct {
 	{"updog", []string{"api", "cli", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"pubsys", []string{
-		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
+		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "model", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},

@@ -12,6 +12,7 @@ type counter struct {
 	sum  hash.Hash
 	size int64
 	ctx  context.Context // of the one call that it counts for
+	tell func(bytes int64)
 }
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -19,6 +20,9 @@ func (c *counter) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	c.size += int64(len(p))
+	if c.tell != nil {
+		c.tell(c.size)
+	}
 	return c.sum.Write(p)
 }
 

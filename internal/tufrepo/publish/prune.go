@@ -10,6 +10,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/hostler-os/hostler/internal/durable"
 )
 
@@ -94,7 +97,7 @@ func noteTargets(path string, named map[string]bool) error {
 	if err := readBody(path, &t); err != nil {
 		return err
 	}
-	if len(t.Delegations) > 0 {
+	if t.delegates() {
 		return hinted(path+" delegates to other roles, whose targets are not looked at here", "remove files by hand")
 	}
 	for name, target := range t.Targets {
@@ -103,6 +106,20 @@ func noteTargets(path string, named map[string]bool) error {
 		}
 	}
 	return nil
+}
+
+// delegates tells whether other roles may vouch for targets, too. The
+// reference's tools write that none do as an object without roles.
+func (t *Targets) delegates() bool {
+	if len(t.Delegations) == 0 {
+		return false
+	}
+	var d struct {
+		Roles    []jsontext.Value `json:"roles"`
+		Succinct jsontext.Value   `json:"succinct_roles"`
+	}
+	err := json.Unmarshal(t.Delegations, &d)
+	return err != nil || len(d.Roles) > 0 || len(d.Succinct) > 0
 }
 
 func readBody(path string, into any) error {

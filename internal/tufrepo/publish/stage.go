@@ -23,8 +23,9 @@ type Place struct{ Metadata, Targets string }
 // whole, on the disk, and under names that no client asks for.
 type Stage struct {
 	Place
-	FS  durable.FS
-	Dry bool // measure only, write nothing
+	FS       durable.FS
+	Dry      bool                             // measure only, write nothing
+	Progress func(target string, bytes int64) // is told how far a target is; nil: nobody looks
 
 	files []staged
 }
@@ -135,7 +136,7 @@ func (s *Stage) Make(ctx context.Context, name string, fill func(io.Writer) erro
 	if err := CheckName(name); err != nil {
 		return Target{}, err
 	}
-	count := &counter{sum: sha256.New(), ctx: ctx}
+	count := &counter{sum: sha256.New(), ctx: ctx, tell: s.telling(name)}
 	if s.Dry {
 		if err := fill(count); err != nil {
 			return Target{}, fmt.Errorf("make target %s: %w", name, err)
@@ -157,6 +158,13 @@ func (s *Stage) Make(ctx context.Context, name string, fill func(io.Writer) erro
 	same, err := holds(ctx, final, count.target())
 	s.files = append(s.files, staged{temp, final, count.size, same})
 	return count.target(), err
+}
+
+func (s *Stage) telling(name string) func(int64) {
+	if s.Progress == nil {
+		return nil
+	}
+	return func(bytes int64) { s.Progress(name, bytes) }
 }
 
 // final is where clients find a target.

@@ -109,28 +109,28 @@ func output(ctx context.Context, p process) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w%s", p.args[0], err, stderr.said())
 	case stdout.over:
 		return nil, fmt.Errorf("%s: it printed more than the %d bytes that a signature may have", p.args[0], maxSignature)
-	case stdout.Len() == 0:
+	case len(stdout.kept) == 0:
 		return nil, fmt.Errorf("%s: %w%s", p.args[0], errors.New("it printed nothing"), stderr.said())
 	}
-	return stdout.Bytes(), nil
+	return stdout.kept, nil
 }
 
 // bounded keeps the beginning of what is written to it, and takes the rest.
 type bounded struct {
-	bytes.Buffer
+	kept []byte
 	most int
 	over bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	keep := min(len(p), b.most-b.Len())
+	keep := min(len(p), b.most-len(b.kept))
 	b.over = b.over || keep < len(p)
-	b.Buffer.Write(p[:keep])
+	b.kept = append(b.kept, p[:keep]...)
 	return len(p), nil
 }
 
 func (b *bounded) said() string {
-	text := strings.TrimSpace(b.String())
+	text := strings.TrimSpace(string(b.kept))
 	if text == "" {
 		return ""
 	}

@@ -98,10 +98,10 @@ type checked struct {
 func (c checked) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	signature, err := c.Signer.Sign(ctx, message)
 	if err != nil {
-		return nil, fmt.Errorf("sign with %s: %w", c.source, err)
+		return nil, fmt.Errorf("sign with %s: %w", shownURI(string(c.source)), err)
 	}
 	if !c.Key().Verify(message, signature) {
-		return nil, fmt.Errorf("sign with %s: %w", c.source, hinted(
+		return nil, fmt.Errorf("sign with %s: %w", shownURI(string(c.source)), hinted(
 			fmt.Sprintf("what came back, %d bytes, is no signature by its public key", len(signature)),
 			"the public key belongs to another key, or the signature has another form: "+forms[c.Key().Type]))
 	}

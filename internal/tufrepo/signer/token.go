@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,15 +23,11 @@ import (
 // process would need cgo.
 type token struct {
 	uri    string
-	module string   // the token's library
-	find   []string // arguments of pkcs11-tool that tell the key from others
-	pin    string   // empty: pkcs11-tool asks at the terminal
-}
-
-// finders are the attributes of a URI that tell a key from others, and
-// pkcs11-tool's words for them.
-var finders = []struct{ attribute, flag string }{
-	{"token", "--token-label"}, {"slot-id", "--slot"}, {"object", "--label"}, {"id", "--id"},
+	module string // the token's library
+	label  string // of the token; empty: the only one there is
+	object string // label of the key; empty: the id tells which it is
+	id     string // of the key, in hexadecimal; empty: not known yet
+	pin    string // empty: pkcs11-tool asks at the terminal
 }
 
 // pinVariable hands the PIN on; arguments would be seen by everybody.
@@ -85,23 +82,14 @@ func pairs(text, separator string) (map[string]string, error) {
 }
 
 func (t *token) attributes(given map[string]string) error {
-	for _, f := range finders {
-		value, ok := given[f.attribute]
-		if !ok {
-			continue
-		}
-		if f.attribute == "id" {
-			value = hex.EncodeToString([]byte(value))
-		}
-		t.find = append(t.find, f.flag, value)
-		delete(given, f.attribute)
-	}
-	delete(given, "type")
-	for name := range given {
-		return hinted(fmt.Sprintf("attribute %q is not known", name), tokenHint)
-	}
-	if len(t.find) == 0 {
+	t.label, t.object, t.id = given["token"], given["object"], hex.EncodeToString([]byte(given["id"]))
+	if t.object == "" && t.id == "" {
 		return hinted("it names no key", tokenHint)
+	}
+	for name := range given {
+		if !slices.Contains([]string{"token", "object", "id", "type"}, name) {
+			return hinted(fmt.Sprintf("attribute %q is not known", name), tokenHint)
+		}
 	}
 	return nil
 }
@@ -137,11 +125,10 @@ func (t *token) tool(ctx context.Context, input []byte, args ...string) ([]byte,
 	if err := os.WriteFile(in, input, 0o600); err != nil {
 		return nil, err
 	}
-	args = append(append([]string{"--module", t.module}, t.find...), args...)
 	if len(input) > 0 {
 		args = append(args, "--input-file", in)
 	}
-	if err := t.call(ctx, append(args, "--output-file", out)); err != nil {
+	if _, err := t.call(ctx, append(args, "--id", t.id, "--output-file", out)...); err != nil {
 		return nil, err
 	}
 	data, err := durable.ReadFile(out, maxSignature)
@@ -151,28 +138,82 @@ func (t *token) tool(ctx context.Context, input []byte, args ...string) ([]byte,
 	return data, err
 }
 
-func (t *token) call(ctx context.Context, args []string) error {
+// call runs pkcs11-tool and returns what it prints.
+func (t *token) call(ctx context.Context, args ...string) ([]byte, error) {
+	args = append(args, "--module", t.module)
+	if t.label != "" {
+		args = append(args, "--token-label", t.label)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, tokenLimit, fmt.Errorf("no answer within %s", tokenLimit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "pkcs11-tool", args...)
 	// Without a PIN it asks for one at the terminal.
 	cmd.Stdin, cmd.Env, cmd.WaitDelay = os.Stdin, append(os.Environ(), pinVariable+"="+t.pin), killPatience
-	said := &bounded{most: maxStderr}
-	cmd.Stdout, cmd.Stderr = said, said
+	stdout, stderr := &bounded{most: maxListing}, &bounded{most: maxStderr}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return hinted("pkcs11-tool is not installed", "it is in the package opensc")
+		return nil, hinted("pkcs11-tool is not installed", "it is in the package opensc")
 	case err != nil && ctx.Err() != nil:
-		return fmt.Errorf("pkcs11-tool: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("pkcs11-tool: %w", context.Cause(ctx))
 	case err != nil:
-		return fmt.Errorf("pkcs11-tool: %w%s", err, said.said())
+		return nil, fmt.Errorf("pkcs11-tool: %w%s", err, stderr.said())
 	}
-	return nil
+	return stdout.kept, nil
+}
+
+// maxListing bounds what is read of the list of objects.
+const maxListing = 1 << 20
+
+// find looks for the id of the key of that label: signing, pkcs11-tool passes
+// over labels and takes whatever key comes first.
+func (t *token) find(ctx context.Context) error {
+	if t.id != "" {
+		return nil
+	}
+	list, err := t.call(ctx, "--list-objects", "--type", "pubkey")
+	if err != nil {
+		return fmt.Errorf("list keys: %w", err)
+	}
+	found := keysLabelled(string(list), t.object)
+	switch len(found) {
+	case 0:
+		return hinted(fmt.Sprintf("no public key has the label %q", t.object), "pkcs11-tool --list-objects lists what the token has")
+	case 1:
+		t.id = found[0]
+		return nil
+	}
+	return hinted(fmt.Sprintf("%d keys have the label %q", len(found), t.object), "name the key by its id: id=%01")
+}
+
+// keysLabelled are the ids in a list of objects, of those with that label.
+func keysLabelled(list, label string) (ids []string) {
+	var current string
+	for line := range strings.Lines(list) {
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(name) {
+		case "label":
+			current = value
+		case "ID":
+			if current == label && value != "" {
+				ids = append(ids, value)
+			}
+		default:
+			if !strings.HasPrefix(line, " ") {
+				current = "" // another object begins
+			}
+		}
+	}
+	return ids
 }
 
 // publicKey reads the key's public part, which needs no PIN.
 func (t *token) publicKey(ctx context.Context) (Key, error) {
+	if err := t.find(ctx); err != nil {
+		return Key{}, fmt.Errorf("%s: %w", t.uri, err)
+	}
 	der, err := t.tool(ctx, nil, "--read-object", "--type", "pubkey")
 	if err != nil {
 		return Key{}, fmt.Errorf("%s: read public key: %w", t.uri, err)

@@ -107,10 +107,13 @@ func Reader(r io.Reader) (io.Reader, error) {
 	return buffered, nil
 }
 
+// window is what whoever unpacks a folder must remember at most, in bytes.
+const window = 4 << 20
+
 // Folder packs what is in dir: files and folders, nothing else. Times and owners
 // are left out; of modes only whether a file can be executed stays.
 func Folder(w io.Writer, dir string) error {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
 	if err != nil {
 		return fmt.Errorf("pack %s: %w", dir, err)
 	}
