@@ -19,7 +19,7 @@ VARIANT ?= metal-dev
 # The host's programs are one file under several names. apiclient is a file of
 # its own: scripts run it often and containers get it alone, and without what
 # the others link it starts sooner.
-HOST_PROGRAMS = apiserver schnauzer schnauzer-v2 signpost sundog updog \
+HOST_PROGRAMS = apiserver migrator schnauzer schnauzer-v2 signpost sundog updog \
 	early-boot-config settings-committer thar-be-settings storewolf thar-be-updates
 
 # What the programs answer to --version; empty: what Go knows of the build.

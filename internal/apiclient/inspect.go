@@ -267,14 +267,20 @@ func newStatus(a *app) *cobra.Command {
 		Short:   "tell how the host's settings are, and what a boot did with them",
 		Long: `Tells how the API server is and what needs attention. With --boot it tells what
 a boot did with the settings: phases and settings with their durations and
-origins, what was skipped and why. The last twenty boots are kept.`,
-		Example: "  apiclient status\n  apiclient status --boot last\n  apiclient status --boot 7 -o json",
+origins, what was skipped and why. The last twenty boots are kept. With
+--migrations it tells how settings were brought from one version of the image to
+another.`,
+		Example: "  apiclient status\n  apiclient status --boot last\n  apiclient status --boot 7 -o json\n  apiclient status --migrations",
 		Args:    noArguments,
 	}
 	f := cli.FormatTable
 	addOutput(c, &f)
 	boot := c.Flags().String("boot", "", "tell of this boot: its `NUMBER`, or last")
+	migrations := c.Flags().Bool("migrations", false, "tell of the last migrations, newest first")
 	c.RunE = runE(func(ctx context.Context, _ []string) error {
+		if *migrations {
+			return a.migrations(ctx, f)
+		}
 		if c.Flags().Changed("boot") {
 			return a.bootStatus(ctx, *boot, f)
 		}
@@ -300,6 +306,21 @@ func (a *app) bootStatus(ctx context.Context, text string, f cli.Format) error {
 		return changeFailed("Failed to get the report of the boot", err)
 	}
 	return f.Print(a.Out, boot, func(w io.Writer) { cli.PrintBoot(w, *boot) })
+}
+
+func (a *app) migrations(ctx context.Context, f cli.Format) error {
+	all, err := a.client().Migrations(ctx)
+	if err != nil {
+		return changeFailed("Failed to get the reports of migrations", err)
+	}
+	if len(all) == 0 {
+		a.note("nothing was migrated on this host")
+	}
+	return f.Print(a.Out, all, func(w io.Writer) {
+		for _, m := range all {
+			cli.PrintMigration(w, m)
+		}
+	})
 }
 
 func printHealth(w io.Writer, h *api.Health) {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/server"
 	"github.com/hostler-os/hostler/internal/apply"
 	"github.com/hostler-os/hostler/internal/cli"
@@ -63,6 +64,7 @@ type program struct {
 	services service.Manager
 	engine   *apply.Engine
 	server   *server.Server
+	frozen   *api.Error // why settings cannot be changed
 }
 
 func run(ctx context.Context, o options, log *slog.Logger) error {
@@ -102,6 +104,9 @@ func (p *program) open() (err error) {
 	if err != nil {
 		return explainStore(err, p.datastore)
 	}
+	if err := p.checkRelease(); err != nil {
+		return err
+	}
 	if p.services, err = p.manager(); err != nil {
 		return err
 	}
@@ -125,19 +130,21 @@ func (p *program) makeServer() error {
 		return err
 	}
 	p.server, err = server.New(server.Config{
-		Store:    p.store,
-		Engine:   p.engine,
-		Model:    p.model,
-		OS:       func() (osrelease.Release, error) { return osrelease.Read(p.root) },
-		Reboot:   p.rebooter(),
-		Access:   access,
-		Log:      p.log,
-		Boots:    p.boots,
-		LastBoot: p.lastBoot,
-		Lint:     p.lint,
-		Updates:  &updates{p, &updater.Updater{Root: p.root, Now: time.Now, Log: p.log}},
-		Path:     p.datastore,
-		Version:  cli.Version(),
+		Store:      p.store,
+		Engine:     p.engine,
+		Model:      p.model,
+		OS:         func() (osrelease.Release, error) { return osrelease.Read(p.root) },
+		Reboot:     p.rebooter(),
+		Access:     access,
+		Log:        p.log,
+		Boots:      p.boots,
+		LastBoot:   p.lastBoot,
+		Migrations: p.migrations,
+		Frozen:     p.frozen,
+		Lint:       p.lint,
+		Updates:    &updates{p, &updater.Updater{Root: p.root, Now: time.Now, Log: p.log}},
+		Path:       p.datastore,
+		Version:    cli.Version(),
 	})
 	return err
 }
@@ -181,6 +188,10 @@ func (p *program) serve(ctx context.Context, l net.Listener) error {
 
 // recover finishes or undoes what a crash interrupted, then lets writes through.
 func (p *program) recover(ctx context.Context) error {
+	if p.frozen != nil { // what was interrupted was of the other version
+		p.server.Ready()
+		return nil
+	}
 	if err := p.engine.Recover(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped meanwhile; the next start recovers

@@ -1,4 +1,5 @@
-// Package bootlog keeps the reports of the last boots.
+// Package bootlog keeps the reports of the last boots, and of the migrations
+// that some of them began with.
 //
 // Start with [Begin] and [Log.Save], which the booting programs use, and with
 // [List] and [Read], which the API server uses. A report is a JSON file below

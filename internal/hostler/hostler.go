@@ -20,6 +20,8 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/healthcheck"
 	"github.com/hostler-os/hostler/internal/lint"
+	"github.com/hostler-os/hostler/internal/memexec"
+	"github.com/hostler-os/hostler/internal/migrator"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
 	"github.com/hostler-os/hostler/internal/signpost"
@@ -47,6 +49,7 @@ var programs = []program{
 	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf},
 	{"lint", "", "check user data without a server", lint.Run},
 	{"schema", "", "print the JSON Schema of a variant's user data, for editors", lint.Schema},
+	{"migrator", "", "bring the settings to the version that boots", migrator.Run},
 	{"health", "", "judge whether the host has booted well", healthcheck.Run},
 	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
 	{"thar-be-updates", "", "run one command of an update, for the API", tharbeupdates.Run},
@@ -56,6 +59,9 @@ var programs = []program{
 
 // Run is the program hostler, or the one that args[0] names.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
+	if memexec.IsStage(args) { // between fork and exec of a migration
+		return memexec.RunStage(args)
+	}
 	if len(args) == 0 {
 		args = []string{name}
 	}

@@ -33,7 +33,8 @@ var rulesets = []struct {
 func restrictFiles() error {
 	const askVersion = 1
 	abi, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, askVersion)
-	if errors.Is(errno, unix.ENOSYS) || errors.Is(errno, unix.EOPNOTSUPP) {
+	// Containers may forbid even to ask.
+	if errors.Is(errno, unix.ENOSYS) || errors.Is(errno, unix.EOPNOTSUPP) || errors.Is(errno, unix.EPERM) {
 		return errLacking
 	}
 	if errno != 0 {

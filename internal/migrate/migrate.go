@@ -27,6 +27,7 @@ type Options struct {
 	OS        osrelease.Release // of the image that has that version
 	Model     *model.Model      // of that image; nil: only the form of the result is checked
 	NoModel   string            // why there is none
+	Secrets   *model.Model      // where there is none, says what must not be shown
 
 	// Accept tells which violations of the model may be: values that the model of
 	// the version before refused as well, or that somebody has decided to lose. nil: none.
@@ -105,7 +106,14 @@ func Run(ctx context.Context, o Options) (*api.Migration, error) {
 // opening are the options of every datastore here: no value is left out because
 // it does not fit, and none is shown that may be secret.
 func (o Options) opening() datastore.Options {
-	return datastore.Options{Secret: secretFor(o.Model), Log: o.Log, Now: o.Now, FS: o.FS, CopyAfter: -1}
+	return datastore.Options{Secret: secretFor(o.judge()), Log: o.Log, Now: o.Now, FS: o.FS, CopyAfter: -1}
+}
+
+func (o Options) judge() *model.Model {
+	if o.Model != nil {
+		return o.Model
+	}
+	return o.Secrets
 }
 
 // move is one run, on the host's datastore or on a copy.
@@ -189,7 +197,7 @@ func (m *move) migrate(ctx context.Context) error {
 		return err
 	}
 	edits := c.edits(m.store.Snapshot())
-	m.report.Diff = diff(m.store.Snapshot(), edits, secretFor(m.Model))
+	m.report.Diff = diff(m.store.Snapshot(), edits, secretFor(m.judge()))
 	if err := m.sign(func(tx *datastore.Tx) error { return write(tx, m.draft.Store, edits) }); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type Rehearsal struct {
 // error says why, and so does the report.
 func Rehearse(ctx context.Context, r Rehearsal) (*api.Migration, error) {
 	r.Options = r.filled()
+	r.Secrets = r.Old
 	copied, err := datastore.ReadDraft(ctx, r.Datastore, r.opening())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

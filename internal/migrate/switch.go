@@ -38,20 +38,20 @@ func keep(fsys durable.FS, path, version string) error {
 	return durable.Link(fsys, path, kept)
 }
 
-// oldFile is a datastore that was kept.
-type oldFile struct {
-	path    string
-	version string
-	time    time.Time // of its last commit
+// Kept is a datastore that an earlier version has left.
+type Kept struct {
+	Version string    `json:"version"`
+	Path    string    `json:"path"`
+	Time    time.Time `json:"time"` // of its last commit
 }
 
-// oldFiles lists what is kept, the newest first.
-func oldFiles(path string) ([]oldFile, error) {
+// KeptFiles lists what is kept beside the datastore at path, the newest first.
+func KeptFiles(path string) ([]Kept, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	var all []oldFile
+	var all []Kept
 	for _, e := range entries {
 		version, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+infixKept)
 		if _, err := manifest.ParseVersion(version); !ok || err != nil {
@@ -61,13 +61,13 @@ func oldFiles(path string) ([]oldFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, oldFile{filepath.Join(filepath.Dir(path), e.Name()), version, info.ModTime()})
+		all = append(all, Kept{version, filepath.Join(filepath.Dir(path), e.Name()), info.ModTime().UTC()})
 	}
-	slices.SortFunc(all, func(a, b oldFile) int {
-		if c := b.time.Compare(a.time); c != 0 {
+	slices.SortFunc(all, func(a, b Kept) int {
+		if c := b.Time.Compare(a.Time); c != 0 {
 			return c
 		}
-		return strings.Compare(b.version, a.version)
+		return strings.Compare(b.Version, a.Version)
 	})
 	return all, nil
 }
@@ -75,13 +75,13 @@ func oldFiles(path string) ([]oldFile, error) {
 // prune removes what is kept beyond keepOld files, the oldest first, but not
 // that of the version that the host has just left.
 func prune(fsys durable.FS, path, left string) error {
-	all, err := oldFiles(path)
+	all, err := KeptFiles(path)
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(f oldFile) bool { return f.version == left })
+	all = slices.DeleteFunc(all, func(f Kept) bool { return f.Version == left })
 	for _, f := range all[min(len(all), keepOld-1):] {
-		if err := durable.Remove(fsys, f.path); err != nil {
+		if err := durable.Remove(fsys, f.Path); err != nil {
 			return err
 		}
 	}

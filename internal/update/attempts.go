@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
@@ -43,6 +44,9 @@ type Attempt struct {
 	Step    string    `json:"step"`            // the last one that was begun
 	Error   string    `json:"error,omitempty"` // why it failed
 	Images  []Written `json:"images,omitempty"`
+
+	Rehearsal *api.Migration `json:"rehearsal,omitempty"` // of the migration at its first boot
+	Forced    bool           `json:"forced,omitempty"`    // whatever the rehearsal said
 }
 
 // Written is an image that an attempt has brought into its partition. Sizes are in bytes.

@@ -26,6 +26,11 @@ func (c *Client) Boot(ctx context.Context, id uint64) (*api.Boot, error) {
 	return query[*api.Boot](ctx, c, "/boots/"+name, nil)
 }
 
+// Migrations returns the reports of the last migrations, newest first.
+func (c *Client) Migrations(ctx context.Context) ([]api.Migration, error) {
+	return query[[]api.Migration](ctx, c, "/migrations", nil)
+}
+
 // Lint asks what is wrong with a document of user data, compressed or not. An
 // empty variant is the host's own.
 func (c *Client) Lint(ctx context.Context, doc []byte, variant string) (*api.LintResult, error) {

@@ -32,6 +32,7 @@ func (s *Server) Health() (api.Health, error) {
 	if s.LastBoot != nil {
 		judgeBoot(&h, s.LastBoot())
 	}
+	s.judgeMigrations(&h)
 	if _, err := s.OS(); err != nil {
 		h.Problems = append(h.Problems, err.Error())
 	}

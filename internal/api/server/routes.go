@@ -91,6 +91,7 @@ func routes() []route {
 		{"POST", "/lint", api.RoleRead, ours, []string{"variant"}, (*Server).lint},
 		{"GET", "/boots", api.RoleRead, ours, nil, (*Server).listBoots},
 		{"GET", "/boots/{id}", api.RoleRead, ours, nil, (*Server).getBoot},
+		{"GET", "/migrations", api.RoleRead, ours, nil, (*Server).listMigrations},
 		{"GET", "/health", api.RoleRead, ours, nil, (*Server).getHealth},
 		{"GET", "/metrics", api.RoleRead, ours, nil, (*Server).getMetrics},
 	}

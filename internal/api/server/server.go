@@ -32,10 +32,12 @@ type Config struct {
 	Access Access
 	Log    *slog.Logger
 
-	Boots    func() ([]api.Boot, error) // the reports of the last boots, newest first; nil: none
-	LastBoot func() *api.Boot           // the newest of them; nil: none
-	Updates  Updates
-	Lint     func(variant string, doc []byte) (api.LintResult, error) // judges user data; variant "": this host's
+	Boots      func() ([]api.Boot, error)      // the reports of the last boots, newest first; nil: none
+	Migrations func() ([]api.Migration, error) // reports of the last migrations, the oldest first; nil: none
+	Frozen     *api.Error                      // why settings cannot be changed; nil: they can
+	LastBoot   func() *api.Boot                // the newest of them; nil: none
+	Updates    Updates
+	Lint       func(variant string, doc []byte) (api.LintResult, error) // judges user data; variant "": this host's
 
 	Path     string                       // of the datastore's file, for its size; may be empty
 	Peer     func(net.Conn) (Peer, error) // default PeerOf
@@ -210,6 +212,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request, rt *route) error
 		if err := checkParams(rt, r); err != nil {
 			return err
 		}
+	}
+	if s.Frozen != nil && rt.role == api.RoleWrite {
+		return s.Frozen
 	}
 	if rt.method != http.MethodGet {
 		if err := s.awaitReady(r); err != nil {

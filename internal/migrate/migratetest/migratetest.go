@@ -216,3 +216,6 @@ func Build(folder string) ([]byte, error) {
 	}
 	return packed.Bytes(), nil
 }
+
+// Context is that of the test.
+func (w *World) Context() context.Context { return w.t.Context() }

@@ -1,4 +1,4 @@
-package migrate
+package bootlog
 
 import (
 	"encoding/json"
@@ -8,17 +8,18 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/paths"
 )
 
 const (
-	maxReports    = 20
-	maxReportSize = 16 << 20 // bytes of all
-	maxDiffKept   = 200      // edits of one report
+	keptMigrations = 20
+	maxMigrations  = 16 << 20 // bytes of all reports
+	maxDiffKept    = 200      // edits of one report
 )
 
-// Reports reads the reports of the last migrations, the oldest first; none if the file is missing.
-func Reports(path string) ([]api.Migration, error) {
-	text, err := durable.ReadFile(path, maxReportSize)
+// Migrations reads the reports of the last migrations, the oldest first; none if there is no file.
+func Migrations(root paths.Root) ([]api.Migration, error) {
+	text, err := durable.ReadFile(root.MigrationReports(), maxMigrations)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -32,11 +33,11 @@ func Reports(path string) ([]api.Migration, error) {
 	return all, nil
 }
 
-// AddReport keeps a report. It survives both slots: after a fallback the old
+// AddMigration keeps a report. It survives both slots: after a fallback the old
 // version tells what the new one could not do. Reports that cannot be read are
 // replaced.
-func AddReport(fsys durable.FS, path string, report api.Migration) error {
-	all, err := Reports(path)
+func AddMigration(root paths.Root, report api.Migration) error {
+	all, err := Migrations(root)
 	if err != nil {
 		all = nil
 	}
@@ -45,11 +46,11 @@ func AddReport(fsys durable.FS, path string, report api.Migration) error {
 		report.Diff = report.Diff[:maxDiffKept]
 	}
 	all = append(all, report)
-	text, err := json.MarshalIndent(all[max(0, len(all)-maxReports):], "", "  ")
+	text, err := json.MarshalIndent(all[max(0, len(all)-keptMigrations):], "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(fsys, path, append(text, '\n'), durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep}); err != nil {
+	if err := durable.WriteFile(durable.OS{}, root.MigrationReports(), append(text, '\n'), durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep}); err != nil {
 		return fmt.Errorf("keep report of migration: %w", err)
 	}
 	return nil

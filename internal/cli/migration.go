@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/hostler-os/hostler/internal/api"
+)
+
+// PrintMigration prints the report of a migration, or of its rehearsal, for people.
+func PrintMigration(w io.Writer, m api.Migration) {
+	what := "migration"
+	if m.Rehearsal {
+		what = "rehearsal of the migration"
+	}
+	fmt.Fprintf(w, "%s from %s to %s: %s\n", what, m.From, m.To, m.State)
+	rows := [][]string{{"  started", Time(m.Started)}, {"  took", took(m.Took)}}
+	if m.Way != "" {
+		rows = append(rows, []string{"  way", string(m.Way)})
+	}
+	if m.Kept != "" {
+		rows = append(rows, []string{"  kept", m.Kept})
+	}
+	if m.Unchecked != "" {
+		rows = append(rows, []string{"  unchecked", m.Unchecked})
+	}
+	if len(m.Missing) > 0 {
+		rows = append(rows, []string{"  without", strings.Join(m.Missing, ", ")})
+	}
+	Table(w, rows)
+	if m.Error != nil {
+		fmt.Fprintf(w, "  error: %s\n", m.Error.Message)
+		if m.Error.Hint != "" {
+			fmt.Fprintf(w, "  hint: %s\n", m.Error.Hint)
+		}
+	}
+	printSteps(w, m.Steps)
+	for _, e := range m.Diff {
+		fmt.Fprintf(w, "  %s (%s): %s -> %s\n", e.Key, e.Layer, side(e.Before), side(e.After))
+	}
+	printMisfits(w, "the new model refuses", m.Violations)
+	printMisfits(w, "does not fit, as before", m.Before)
+	for _, text := range m.Warnings {
+		fmt.Fprintf(w, "  warning: %s\n", text)
+	}
+}
+
+func printSteps(w io.Writer, steps []api.MigrationStep) {
+	var rows [][]string
+	for _, s := range steps {
+		rows = append(rows, []string{"  " + s.Name, took(s.Took), s.Error})
+	}
+	Table(w, rows)
+}
+
+func side(value []byte) string {
+	if value == nil {
+		return "not set"
+	}
+	return string(value)
+}
+
+func printMisfits(w io.Writer, what string, list []api.Misfit) {
+	for _, v := range list {
+		fmt.Fprintf(w, "  %s: %s (%s): %s\n", what, v.Key, v.Layer, v.Message)
+		if v.Hint != "" {
+			fmt.Fprintf(w, "    hint: %s\n", v.Hint)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/osrelease"
+	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/update/manifest"
+)
+
+// Host is a running host whose update is being prepared.
+type Host struct {
+	Root      paths.Root
+	Datastore string // the file; empty: the root's
+	Cache     Cache  // zero: the root's
+	OS        osrelease.Release
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// RehearseHost is Rehearse for a host and what an update has put into its
+// caches: the models are that of the image, and that of the release, if it
+// brings one. Without it only the form of the result is checked, and the report says so.
+func RehearseHost(ctx context.Context, h Host, to manifest.Version) (*api.Migration, error) {
+	if h.Datastore == "" {
+		h.Datastore = h.Root.Datastore()
+	}
+	if h.Cache == (Cache{}) {
+		h.Cache = CacheBelow(h.Root)
+	}
+	r := Rehearsal{Options: Options{Datastore: h.Datastore, Cache: h.Cache, To: to, OS: h.OS, Log: h.Log, Now: h.Now}}
+	r.Options = r.filled()
+	running, err := manifest.ParseVersion(h.OS.VersionID)
+	if err != nil {
+		return nil, err
+	}
+	r.Running = running
+	r.OS.VersionID = to.String()
+	share := os.DirFS(h.Root.Share())
+	variant, err := model.ImageVariant(share)
+	if err == nil {
+		r.Old, err = model.Load(share, variant)
+	}
+	if err != nil {
+		r.Log.Warn("what did not fit before is not known", "err", err)
+	}
+	return r.withModel(ctx, ModelTarget(h.OS.VariantID, h.OS.Arch, to.String()), h.OS.VariantID)
+}
+
+// withModel rehearses with the release's model. Metadata that cannot be proved
+// is the rehearsal's affair to tell.
+func (r Rehearsal) withModel(ctx context.Context, target, variant string) (*api.Migration, error) {
+	m, err := LoadModelTarget(ctx, r.Cache, target, variant, r.Log)
+	switch {
+	case errors.Is(err, ErrNoModel):
+		r.NoModel = ErrNoModel.Error()
+	case err != nil:
+		r.NoModel = err.Error()
+	}
+	r.Model = m
+	report, failed := Rehearse(ctx, r)
+	if failed == nil && err != nil && !errors.Is(err, ErrNoModel) && report != nil {
+		report.State, report.Error = api.MigrationFailed, api.AsError(err)
+		failed = err
+	}
+	return report, failed
+}
