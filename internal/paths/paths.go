@@ -92,6 +92,9 @@ func (r Root) MigrationReports() string { return r.Join("/var/lib/hostler/migrat
 // Attempts is the journal of updates that were tried on this host.
 func (r Root) Attempts() string { return r.Join("/var/lib/hostler/updates.json") }
 
+// UpdateMark is how far an image has come that is being written.
+func (r Root) UpdateMark() string { return r.Join("/var/lib/hostler/update-mark.json") }
+
 // Disk names the disk of a root that is not the host's.
 func (r Root) Disk() string { return r.Join("/etc/hostler/disk.toml") }
 

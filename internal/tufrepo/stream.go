@@ -10,7 +10,7 @@ import (
 // Open streams a target. The bytes may be used as they come, but they are
 // proved only when Read answers io.EOF: any other end means that none of them
 // may be believed. The file is never held in memory.
-func (r *Repository) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+func (r *Repository) Open(ctx context.Context, name string) (*Stream, error) {
 	t, err := r.Target(ctx, name)
 	if err != nil {
 		return nil, err
@@ -19,7 +19,7 @@ func (r *Repository) Open(ctx context.Context, name string) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	return verified(body, t), nil
+	return &Stream{body: body, check: newCheck(t)}, nil
 }
 
 // openBody opens a target's file under the first name that the source has.
@@ -81,32 +81,31 @@ func (c *check) done() error {
 	return c.target.digests().compare(what, c.hashes)
 }
 
-type verifiedReader struct {
-	body  io.ReadCloser
+// Stream is the content of a target, proved by its end.
+type Stream struct {
+	body  *Body
 	check *check
 	err   error // how it ended
 }
 
-func verified(body io.ReadCloser, t Target) io.ReadCloser {
-	return &verifiedReader{body: body, check: newCheck(t)}
-}
-
-func (v *verifiedReader) Read(p []byte) (int, error) {
-	if v.err != nil {
-		return 0, v.err
+// Read implements io.Reader.
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
 	}
-	n, err := v.body.Read(p)
-	if _, bad := v.check.Write(p[:n]); bad != nil {
-		v.err = bad
+	n, err := s.body.Read(p)
+	if _, bad := s.check.Write(p[:n]); bad != nil {
+		s.err = bad
 		return 0, bad
 	}
 	if errors.Is(err, io.EOF) {
-		if bad := v.check.done(); bad != nil {
+		if bad := s.check.done(); bad != nil {
 			err = bad
 		}
 	}
-	v.err = err
+	s.err = err
 	return n, err
 }
 
-func (v *verifiedReader) Close() error { return v.body.Close() }
+// Close implements io.Closer.
+func (s *Stream) Close() error { return s.body.Close() }

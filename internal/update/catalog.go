@@ -26,7 +26,9 @@ type Host struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	tries int // for tests: after how many failures a server counts as out of reach; 0: as usual
+	// For tests; 0: as usual.
+	tries     int   // after so many failures a server counts as out of reach
+	keepEvery int64 // bytes that are fetched between marks
 }
 
 // Version is the running version.

@@ -73,22 +73,6 @@ func (w *writing) tell(now image.Progress) {
 	}
 }
 
-// whole streams the whole image into its partition.
-func (w *writing) whole(ctx context.Context) error {
-	w.now.Size, w.now.Reused = w.target.Length, 0
-	body, err := w.Catalog.repo.Open(ctx, w.target.Name)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	report, err := image.Write(ctx, w.place, body, w.tell)
-	if err != nil {
-		return err
-	}
-	w.done.Way, w.done.Fetched, w.done.Reused, w.done.Written = Whole, w.target.Length, 0, report.Changed
-	return nil
-}
-
 // errNoIndex is returned for an image that was published without an index.
 var errNoIndex = errors.New("the image has no index")
 

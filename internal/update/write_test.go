@@ -3,13 +3,17 @@ package update
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
@@ -208,14 +212,13 @@ func TestDeltaIsResumed(t *testing.T) {
 	w.repo.AddTarget("targets", "root.lz4", packed(t, w.images["root"]))
 	w.index("root", w.images["root"])
 	w.repo.Publish("targets", "snapshot", "timestamp")
-	var served, broken atomic.Int64
-	broken.Store(2_500_000)
+	var mended atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, req *http.Request) {
-		if req.Header.Get("Range") != "" && served.Load() > broken.Load() {
+		var from int64
+		if _, err := fmt.Sscanf(req.Header.Get("Range"), "bytes=%d-", &from); err == nil && from > 3_000_000 && !mended.Load() {
 			panic(http.ErrAbortHandler)
 		}
-		counted := &counting{out, &served}
-		w.repo.ServeHTTP(counted, req)
+		w.repo.ServeHTTP(out, req)
 	}))
 	t.Cleanup(server.Close)
 	w.host.Config.TargetsBaseURL = server.URL + "/targets"
@@ -226,13 +229,13 @@ func TestDeltaIsResumed(t *testing.T) {
 	if next, ok := w.sets().Next(); !ok || next != slot.A {
 		t.Errorf("next boots %v, %v: %s", next, ok, w.words())
 	}
-	broken.Store(1 << 40)
+	mended.Store(true)
 	if err := w.install(nil); err != nil {
 		t.Fatal(err)
 	}
 	w.check()
 	first := w.journal().Last().Images[0]
-	if first.Way != ByDelta || first.Reused < 900_000 || first.Fetched+first.Reused > 5_000_000 {
+	if first.Way != ByDelta || first.Reused < 2_500_000 || first.Fetched+first.Reused > 5_000_000 {
 		t.Errorf("%+v", first)
 	}
 }
@@ -246,4 +249,144 @@ func (c *counting) Write(p []byte) (int, error) {
 	n, err := c.ResponseWriter.Write(p)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// breaksOff is a server that dies after so many bytes of targets, each time.
+func (w *world) breaksOff(after int64) (served *atomic.Int64) {
+	served = new(atomic.Int64)
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, "root.lz4") {
+			out = &dying{counting{out, served}, after}
+		}
+		w.repo.ServeHTTP(out, req)
+	}))
+	w.t.(*testing.T).Cleanup(server.Close)
+	w.host.Config.TargetsBaseURL = server.URL + "/targets"
+	w.host.tries, w.host.keepEvery = 1, 1
+	return served
+}
+
+type dying struct {
+	counting
+	left int64
+}
+
+func (d *dying) Write(p []byte) (int, error) {
+	n, err := d.counting.Write(p[:min(int64(len(p)), d.left)])
+	if d.left -= int64(n); d.left == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
+}
+
+// An image that is fetched whole is gone on with, over as many attempts as it takes.
+func TestWholeIsResumed(t *testing.T) {
+	w := newWorld(t)
+	w.images["root"] = noise(41, 6_000_000)
+	w.repo.AddTarget("targets", "root.lz4", packedIn(t, lz4.Block1Mb, w.images["root"]))
+	w.repo.Publish("targets", "snapshot", "timestamp")
+	served := w.breaksOff(2_500_000)
+	for attempts := 1; ; attempts++ {
+		err := w.install(nil)
+		if err == nil {
+			break
+		}
+		if attempts > 5 || !errors.Is(err, tufrepo.ErrNetwork) {
+			t.Fatalf("attempt %d: %v", attempts, err)
+		}
+		if next, ok := w.sets().Next(); !ok || next != slot.A {
+			t.Errorf("next boots %v, %v: %s", next, ok, w.words())
+		}
+	}
+	w.check()
+	// Each attempt reads again what is behind the last mark: less than two blocks.
+	if n := len(w.journal().Attempts); n < 3 || served.Load() > 6_100_000+int64(n)*2<<20 {
+		t.Errorf("%d attempts, %d bytes", n, served.Load())
+	}
+	root := w.journal().Last().Images[0]
+	if root.Way != Whole || root.Reused < 3<<20 || root.Fetched > 3_000_000 || root.Written < 1<<20 {
+		t.Errorf("%+v", root)
+	}
+	if _, err := os.Stat(w.host.Root.UpdateMark()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the mark is still there: %v", err)
+	}
+}
+
+// What cannot be gone on with is begun anew, in the same attempt.
+func TestMarksThatDoNotFit(t *testing.T) {
+	for what, spoil := range map[string]func(*world) error{
+		"the slot was written by another": func(w *world) error {
+			w.active = slot.B // whose spare slot is A
+			defer func() { w.active = slot.A }()
+			w.run("root", noise(1, 2_000_000))
+			return nil
+		},
+		"the mark is none": func(w *world) error { return os.WriteFile(w.host.Root.UpdateMark(), []byte("hello"), 0o600) },
+		"the release was published again": func(w *world) error {
+			w.images["root"] = noise(42, 6_000_000)
+			w.repo.AddTarget("targets", "root.lz4", packedIn(w.t, lz4.Block1Mb, w.images["root"]))
+			w.repo.Publish("targets", "snapshot", "timestamp")
+			return nil
+		},
+		"the stream's state is another": func(w *world) error {
+			text, err := os.ReadFile(w.host.Root.UpdateMark())
+			if err != nil {
+				return err
+			}
+			var m mark
+			if err := json.Unmarshal(text, &m); err != nil {
+				return err
+			}
+			m.At.Note = []byte("hello")
+			text, err = json.Marshal(m)
+			return errors.Join(err, os.WriteFile(w.host.Root.UpdateMark(), text, 0o600))
+		},
+		"the mark lies about the frame": func(w *world) error {
+			text, err := os.ReadFile(w.host.Root.UpdateMark())
+			text = bytes.Replace(text, []byte(`"left":-1`), []byte(`"left":1`), 1)
+			return errors.Join(err, os.WriteFile(w.host.Root.UpdateMark(), text, 0o600))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			w.images["root"] = noise(41, 6_000_000)
+			w.repo.AddTarget("targets", "root.lz4", packedIn(t, lz4.Block1Mb, w.images["root"]))
+			w.repo.Publish("targets", "snapshot", "timestamp")
+			direct := w.host.Config.TargetsBaseURL
+			w.breaksOff(2_500_000)
+			if err := w.install(nil); !errors.Is(err, tufrepo.ErrNetwork) {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(w.host.Root.UpdateMark()); err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(w); err != nil {
+				t.Fatal(err)
+			}
+			w.host.Config.TargetsBaseURL = direct
+			if err := w.install(nil); err != nil {
+				t.Fatal(err)
+			}
+			w.check()
+			if root := w.journal().Last().Images[0]; root.Reused != 0 {
+				t.Errorf("%+v", root)
+			}
+		})
+	}
+}
+
+func packedIn(t testing.TB, size lz4.BlockSize, data []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := lz4.NewWriter(&out)
+	if err := z.Apply(lz4.BlockSizeOption(size)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }

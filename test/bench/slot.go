@@ -119,6 +119,6 @@ func writeImage(ctx context.Context, packed, disk string, size int64) error {
 		return err
 	}
 	defer p.Close()
-	_, err = image.Write(ctx, p, src, nil)
+	_, err = image.Write(ctx, p, src, image.Options{})
 	return err
 }

@@ -85,7 +85,7 @@ func (a *assembly) assemble(ctx context.Context) error {
 		if a.from[i] != inPlace {
 			data, err := a.content(ctx, i)
 			if err != nil {
-				return err
+				return errors.Join(err, a.flush()) // the next attempt finds it
 			}
 			a.sum, a.last = c.sum, data
 			if err := a.put(data, c.at); err != nil {

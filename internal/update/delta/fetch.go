@@ -53,11 +53,17 @@ type fetcher struct {
 	unpack  *zstd.Decoder
 	spans   []span
 	free    chan []byte
-	ahead   chan chan []byte // of the spans, in their order
+	ahead   chan chan answer // of the spans, in their order
 	done    int              // spans that were received
 	data    []byte           // of the last of these
 	plain   []byte           // the chunk that was handed out last
 	fetched int64            // bytes
+}
+
+// answer is what came of a request.
+type answer struct {
+	data []byte
+	err  error
 }
 
 func newFetcher(blocks Blocks, spans []span) (*fetcher, error) {
@@ -66,14 +72,15 @@ func newFetcher(blocks Blocks, spans []span) (*fetcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fetcher{blocks: blocks, unpack: unpack, spans: spans, free: make(chan []byte, inMemory), ahead: make(chan chan []byte, inMemory)}
+	f := &fetcher{blocks: blocks, unpack: unpack, spans: spans, free: make(chan []byte, inMemory), ahead: make(chan chan answer, inMemory)}
 	for range min(inMemory, len(spans)) {
 		f.free <- nil
 	}
 	return f, nil
 }
 
-// run makes the requests, in group, each when there is room for its answer.
+// run makes the requests, in group, each when there is room for its answer. One
+// that fails does not end those before it: what they bring is kept.
 func (f *fetcher) run(ctx context.Context, group *errgroup.Group) error {
 	for _, s := range f.spans {
 		var room []byte
@@ -82,14 +89,11 @@ func (f *fetcher) run(ctx context.Context, group *errgroup.Group) error {
 			return context.Cause(ctx)
 		case room = <-f.free:
 		}
-		answer := make(chan []byte, 1)
-		f.ahead <- answer // never blocks: there are no more than there is room for
+		next := make(chan answer, 1)
+		f.ahead <- next // never blocks: there are no more than there is room for
 		group.Go(func() error {
 			data := slices.Grow(room[:0], int(s.length))[:s.length]
-			if err := f.blocks.ReadRange(ctx, data, s.offset); err != nil {
-				return err
-			}
-			answer <- data
+			next <- answer{data, f.blocks.ReadRange(ctx, data, s.offset)}
 			return nil
 		})
 	}
@@ -111,17 +115,17 @@ func (f *fetcher) receive(ctx context.Context) error {
 	if f.data != nil {
 		f.free <- f.data
 	}
-	var answer chan []byte
+	var next chan answer
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case answer = <-f.ahead:
+	case next = <-f.ahead:
 	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case f.data = <-answer:
+	a := <-next // which ends with the context
+	if a.err != nil {
+		return a.err
 	}
+	f.data = a.data
 	f.done++
 	f.fetched += int64(len(f.data))
 	return nil

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"math"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 )
 
 // Format is how an image is compressed.
@@ -56,95 +56,91 @@ type decompressor struct {
 	Format
 	source *source
 	size   int64 // of the image, if its first frame says it; otherwise 0
-	raw    *bufio.Reader
 	plain  io.Reader
+	lz4    *frames // nil: another format
 	close  func()
 }
 
 func decompress(r io.Reader) (*decompressor, error) {
 	d := &decompressor{source: &source{r: r}, close: func() {}}
-	d.raw = bufio.NewReaderSize(d.source, 256<<10)
-	head, err := d.raw.Peek(4)
-	if d.source.err != nil {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(d.source, head)
+	switch {
+	case d.source.err != nil:
 		return nil, d.source.err
+	case err != nil:
+		return nil, fmt.Errorf("%w: it has %d bytes", ErrFormat, n)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: it has %d bytes", ErrFormat, len(head))
-	}
-	d.size = statedSize(d.raw)
+	whole := io.MultiReader(bytes.NewReader(head), d.source)
 	switch magic := binary.LittleEndian.Uint32(head); {
 	case magic == magicZstd:
-		d.Format = Zstd
-		err = d.zstd()
+		return d, d.zstd(whole)
 	case magic == magicLZ4, magic&^15 == magicSkippable:
-		d.Format = LZ4
-		err = d.lz4()
-	default:
-		err = fmt.Errorf("%w: it begins with %x", ErrFormat, head)
+		d.lz4 = &frames{source: whole}
+		d.Format, d.plain = LZ4, d.lz4
+		return d, d.stated()
 	}
-	return d, err
+	return d, fmt.Errorf("%w: it begins with %x", ErrFormat, head)
 }
 
-// statedSize is the size in bytes that the header of the first frame states; 0 if it does not.
-func statedSize(r *bufio.Reader) int64 {
-	head, _ := r.Peek(zstd.HeaderMaxSize)
-	const hasSize, sizeAt = 1 << 3, 6
-	if len(head) >= sizeAt+8 && binary.LittleEndian.Uint32(head) == magicLZ4 {
-		if head[4]&hasSize == 0 {
-			return 0
+// stated reads the header of the first frame for the size that it states.
+func (d *decompressor) stated() error {
+	for !d.lz4.Open {
+		if err := d.lz4.header(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return d.because(err)
 		}
-		return int64(binary.LittleEndian.Uint64(head[sizeAt:]) & math.MaxInt64)
 	}
-	var h zstd.Header
-	if err := h.Decode(head); err != nil || !h.HasFCS {
-		return 0
-	}
-	return int64(h.FrameContentSize & math.MaxInt64)
-}
-
-func (d *decompressor) lz4() error {
-	r := lz4.NewReader(d.raw)
-	d.plain = r
-	// The pipeline of Write is all the concurrency there is; more would cost memory.
-	return r.Apply(lz4.ConcurrencyOption(1))
-}
-
-func (d *decompressor) zstd() error {
-	r, err := zstd.NewReader(d.raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return err
-	}
-	d.plain, d.close = r, r.Close
+	d.size = max(0, d.lz4.Left)
 	return nil
 }
 
-// next fills a block. At the image's end it returns fewer bytes and io.EOF,
-// after the source has been read to its end.
+func (d *decompressor) zstd(whole io.Reader) error {
+	raw := bufio.NewReaderSize(whole, 256<<10)
+	head, _ := raw.Peek(zstd.HeaderMaxSize)
+	var h zstd.Header
+	if err := h.Decode(head); err == nil && h.HasFCS {
+		d.size = int64(h.FrameContentSize & math.MaxInt64)
+	}
+	r, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return err
+	}
+	d.Format, d.plain, d.close = Zstd, r, r.Close
+	return nil
+}
+
+// next fills a block. At the image's end, which is that of the source, it
+// returns fewer bytes and io.EOF.
 func (d *decompressor) next(block []byte) (n int, err error) {
 	for n < len(block) && err == nil {
 		var m int
 		m, err = d.plain.Read(block[n:])
 		n += m
 	}
-	switch {
-	case d.source.err != nil:
-		return n, d.source.err
-	case err == io.EOF:
+	if err == io.EOF && d.source.err == nil {
 		return n, d.drain()
-	case err != nil:
-		return n, fmt.Errorf("decompress %s: %w", d.Format, err)
 	}
-	return n, nil
+	if err != nil {
+		err = d.because(err)
+	}
+	return n, err
 }
 
-// drain reads what the decompressor has left of the source, so that the source sees its end.
-func (d *decompressor) drain() error {
-	_, err := io.Copy(io.Discard, d.raw)
+// because prefers the source's own error to what a decompressor makes of it.
+func (d *decompressor) because(err error) error {
 	if d.source.err != nil {
 		return d.source.err
 	}
-	if err != nil {
-		return err
+	return fmt.Errorf("decompress %s: %w", d.Format, err)
+}
+
+// drain makes sure that the source has come to its end: it may have something to say there.
+func (d *decompressor) drain() error {
+	_, err := io.Copy(io.Discard, d.source)
+	if err == nil {
+		err = io.EOF
 	}
-	return io.EOF
+	return err
 }

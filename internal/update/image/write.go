@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/maphash"
 	"io"
 
@@ -50,23 +51,41 @@ type Report struct {
 	Changed int64 // bytes written, because they differed
 }
 
+// Options are what a caller of [Write] may choose.
+type Options struct {
+	// Progress, if not nil, is called by one goroutine at a time, for each block.
+	Progress func(Progress)
+	// Keep, if not nil, is given marks where the source's format allows them: all that
+	// is before a mark is on the disk. Note tells what to remember of the source with
+	// it; it is asked when just the bytes before the mark have been read.
+	Keep func(Mark) error
+	Note func() ([]byte, error)
+	// KeepEvery is how many bytes of the source are between marks, 0: 32 MiB. So much
+	// is read again at most after an interruption; each mark costs a sync.
+	KeepEvery int64
+	// From, if not nil, is a mark of an earlier call that wrote into the same place;
+	// src begins behind it.
+	From *Mark
+}
+
 // Write streams the image of src into p. It returns without an error only when
 // src has been read to its end, the image is on the disk and has been read
-// back; after an error the partition's content is undefined. progress, if not
-// nil, is called by one goroutine at a time, for each block.
-func Write(ctx context.Context, p *Partition, src io.Reader, progress func(Progress)) (Report, error) {
-	if progress == nil {
-		progress = func(Progress) {}
+// back; after an error the partition's content is undefined.
+func Write(ctx context.Context, p *Partition, src io.Reader, o Options) (Report, error) {
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
 	}
-	d, err := decompress(src)
-	if err != nil {
+	if o.KeepEvery == 0 {
+		o.KeepEvery = 32 << 20
+	}
+	w := &writer{Options: o, p: p, seed: maphash.MakeSeed(), old: make([]byte, blockSize)}
+	if err := w.begin(ctx, src); err != nil {
 		return Report{}, err
 	}
-	defer d.close()
-	if d.size > p.size {
-		return Report{}, fmt.Errorf("%w: it has %d bytes, the partition %d", ErrTooLarge, d.size, p.size)
+	defer w.d.close()
+	if w.d.size > p.size {
+		return Report{}, fmt.Errorf("%w: it has %d bytes, the partition %d", ErrTooLarge, w.d.size, p.size)
 	}
-	w := &writer{p: p, d: d, progress: progress, seed: maphash.MakeSeed(), old: make([]byte, blockSize)}
 	if err := w.run(ctx); err != nil {
 		return Report{}, err
 	}
@@ -76,27 +95,30 @@ func Write(ctx context.Context, p *Partition, src io.Reader, progress func(Progr
 	if err := w.verify(ctx); err != nil {
 		return Report{}, err
 	}
-	return Report{Format: d.Format, Size: w.done, Changed: w.changed}, nil
+	return Report{Format: w.d.Format, Size: w.done, Changed: w.changed}, nil
 }
 
 // writer is one call of Write.
 type writer struct {
-	p        *Partition
-	d        *decompressor
-	progress func(Progress)
-	seed     maphash.Seed
-	sums     []uint64 // of the image's blocks
-	old      []byte   // what is in the place of a block
-	done     int64
-	changed  int64
-	flushed  int64
-	foreign  int // blocks in a row that had no part in common with the image
+	Options
+	p       *Partition
+	d       *decompressor
+	seed    maphash.Seed
+	sums    []uint64  // of the image's blocks
+	whole   hash.Hash // of the image as far as it is done; nil: nobody wants marks
+	old     []byte    // what is in the place of a block
+	done    int64
+	changed int64
+	flushed int64
+	kept    int64 // bytes of the source before the last mark
+	foreign int   // blocks in a row that had no part in common with the image
 }
 
 // filled is a block of the image and how far the source had been read for it.
 type filled struct {
 	data []byte
 	read int64
+	mark *Mark // what a mark behind this block would be; nil: none can be there
 }
 
 // run decompresses in one goroutine and writes in another.
@@ -112,10 +134,10 @@ func (w *writer) run(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		for block := range full {
-			if err := w.put(block.data); err != nil {
+			if err := errors.Join(w.put(block.data), w.keep(block.mark)); err != nil {
 				return err
 			}
-			w.progress(Progress{Writing, block.read, w.done, w.changed})
+			w.Progress(Progress{Writing, block.read, w.done, w.changed})
 			free <- block.data[:blockSize]
 		}
 		return nil
@@ -130,7 +152,7 @@ func (w *writer) run(ctx context.Context) error {
 }
 
 func (w *writer) fill(ctx context.Context, free <-chan []byte, full chan<- filled) error {
-	for at := int64(0); ; {
+	for at := w.done; ; {
 		var block []byte
 		select {
 		case <-ctx.Done():
@@ -144,8 +166,13 @@ func (w *writer) fill(ctx context.Context, free <-chan []byte, full chan<- fille
 		if err != nil && err != io.EOF {
 			return err
 		}
-		// There is always room: there are no more blocks than that.
-		full <- filled{block[:n], w.d.source.read}
+		next := filled{block[:n], w.d.source.read, nil}
+		if err == nil {
+			if next.mark, err = w.mark(at); err != nil {
+				return err
+			}
+		}
+		full <- next // there is always room: there are no more blocks than that
 		if err == io.EOF {
 			return nil
 		}
@@ -157,7 +184,7 @@ func (w *writer) put(block []byte) error {
 	if len(block) == 0 {
 		return nil
 	}
-	w.sums = append(w.sums, maphash.Bytes(w.seed, block))
+	w.add(block)
 	old, same := w.before(block), 0
 	for start := 0; start < len(block); {
 		end := start
@@ -234,7 +261,7 @@ func (w *writer) verify(ctx context.Context) error {
 		if maphash.Bytes(w.seed, block) != sum {
 			return fmt.Errorf("%w: in the %d bytes from %d on", ErrMismatch, len(block), at)
 		}
-		w.progress(Progress{Verifying, w.d.source.read, at + int64(len(block)), w.changed})
+		w.Progress(Progress{Verifying, w.d.source.read, at + int64(len(block)), w.changed})
 	}
 	return nil
 }

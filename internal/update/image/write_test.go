@@ -93,7 +93,7 @@ func TestWrite(t *testing.T) {
 			data := content(1, length)
 			packed := pack(t, f, data)
 			var last Progress
-			r, err := Write(t.Context(), p, bytes.NewReader(packed), func(p Progress) { last = p })
+			r, err := Write(t.Context(), p, bytes.NewReader(packed), Options{Progress: func(p Progress) { last = p }})
 			if err != nil || r.Size != int64(length) || r.Format != f {
 				t.Errorf("%s, %d bytes: %+v, %v", f, length, r, err)
 			}
@@ -110,7 +110,7 @@ func TestOnlyWhatDiffersIsWritten(t *testing.T) {
 	path, p := disk(t, 5<<20)
 	data := content(1, 4<<20)
 	write := func() Report {
-		r, err := Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, data)), nil)
+		r, err := Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, data)), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestOnlyWhatDiffersIsWritten(t *testing.T) {
 func TestAnotherImageIsOverwritten(t *testing.T) {
 	path, p := disk(t, 40<<20)
 	want := noise(40 << 20)
-	r, err := Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, want)), nil)
+	r, err := Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, want)), Options{})
 	if err != nil || r.Changed != 40<<20 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -141,7 +141,7 @@ func TestAnotherImageIsOverwritten(t *testing.T) {
 		next[i] ^= 1
 	}
 	next[35<<20] ^= 1
-	r, err = Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, next)), nil)
+	r, err = Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, next)), Options{})
 	if err != nil || r.Changed != 30<<20+partSize {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -162,7 +162,7 @@ func TestSeveralFrames(t *testing.T) {
 	for _, f := range []Format{LZ4, Zstd} {
 		path, p := disk(t, 4<<20)
 		packed := append(pack(t, f, data[:1_500_001]), pack(t, f, data[1_500_001:])...)
-		if _, err := Write(t.Context(), p, bytes.NewReader(packed), nil); err != nil {
+		if _, err := Write(t.Context(), p, bytes.NewReader(packed), Options{}); err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
 		check(t, path, 4<<20, data)
@@ -182,7 +182,7 @@ func TestTheSourceIsReadToItsEnd(t *testing.T) {
 				"at once":      iotest.ErrReader(wrong),
 			} {
 				_, p := disk(t, 4<<20)
-				if _, err := Write(t.Context(), p, r, nil); !errors.Is(err, wrong) {
+				if _, err := Write(t.Context(), p, r, Options{}); !errors.Is(err, wrong) {
 					t.Errorf("%s, %d bytes, %s: %v", f, length, name, err)
 				}
 			}
@@ -223,7 +223,7 @@ func TestWriteRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		_, p := disk(t, 2<<20)
-		if _, err := Write(t.Context(), p, bytes.NewReader(test.packed), nil); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Write(t.Context(), p, bytes.NewReader(test.packed), Options{}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
 		}
 	}
@@ -233,7 +233,7 @@ func TestWriteIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	_, p := disk(t, 64<<20)
 	stop := errors.New("stop")
-	_, err := Write(ctx, p, bytes.NewReader(pack(t, LZ4, content(5, 60<<20))), func(Progress) { cancel(stop) })
+	_, err := Write(ctx, p, bytes.NewReader(pack(t, LZ4, content(5, 60<<20))), Options{Progress: func(Progress) { cancel(stop) }})
 	if !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
@@ -261,14 +261,14 @@ func TestMemoryIsBounded(t *testing.T) {
 		frames = append(frames, bytes.NewReader(zeros))
 	}
 	var most uint64
-	r, err := Write(t.Context(), p, io.MultiReader(frames...), func(now Progress) {
+	r, err := Write(t.Context(), p, io.MultiReader(frames...), Options{Progress: func(now Progress) {
 		if now.Done>>20%32 == 0 {
 			var m runtime.MemStats
 			runtime.GC() // of other tests' garbage
 			runtime.ReadMemStats(&m)
 			most = max(most, m.HeapAlloc+m.StackInuse)
 		}
-	})
+	}})
 	if err != nil || r.Size != size-15<<20 || r.Changed > 1<<20 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -301,13 +301,13 @@ func TestMismatchIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	_, err = Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, content(6, 8<<20))), func(now Progress) {
+	_, err = Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, content(6, 8<<20))), Options{Progress: func(now Progress) {
 		if now.Phase == Verifying && now.Done == blockSize {
 			if _, err := other.WriteAt([]byte{1, 2, 3, 4}, 4096+5<<20+77); err != nil {
 				t.Error(err)
 			}
 		}
-	})
+	}})
 	if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "in the 1048576 bytes from 5242880 on") {
 		t.Errorf("got %v", err)
 	}
@@ -320,7 +320,7 @@ func TestRapidWrite(t *testing.T) {
 		for range rapid.IntRange(1, 3).Draw(rt, "times") {
 			next := content(rapid.Uint64Range(0, 3).Draw(rt, "seed"), rapid.IntRange(1, 3<<20).Draw(rt, "size"))
 			f := rapid.SampledFrom([]Format{LZ4, Zstd}).Draw(rt, "format")
-			if _, err := Write(t.Context(), p, bytes.NewReader(pack(t, f, next)), nil); err != nil {
+			if _, err := Write(t.Context(), p, bytes.NewReader(pack(t, f, next)), Options{}); err != nil {
 				rt.Fatal(err)
 			}
 			data = append(next, data[min(len(next), len(data)):]...)
@@ -342,7 +342,7 @@ func FuzzWrite(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		r, err := Write(t.Context(), p, bytes.NewReader(packed), nil)
+		r, err := Write(t.Context(), p, bytes.NewReader(packed), Options{})
 		if err == nil && (r.Size < 1 || r.Size > 8192) {
 			t.Errorf("%+v", r)
 		}
