@@ -173,4 +173,88 @@ step 'A host would have run these commands.'
 run 0 hostler sandbox restarts "$box"
 says 'chronyd.service'
 
+# --- updates ----------------------------------------------------------------
+
+# Below, files of the publisher and the disk are named from here.
+cd "$folder"
+disk=os.img
+flags() { run 0 signpost --disk "$disk" --active A status; }
+release() {
+	printf 'version = "%s"\n[migrations]\n%s\n' "$1" "$2" >Release.toml
+	images="--root-image root-$1 --boot-image boot-$1 --hash-image hash-$1"
+	shift 2
+	# shellcheck disable=SC2086 # three options and their values
+	run 0 pubsys release --dir repo --root roots/1.root.json --key keys/release.pem --variant metal-dev --release-file Release.toml \
+		$images "$@"
+}
+
+step 'A publisher makes keys, and a root of trust that says what they may sign.'
+run 0 pubsys keys new keys/root.pem keys/release.pem
+run 0 pubsys root new roots/1.root.json --add-key root=keys/root.pub --add-key targets,snapshot,timestamp=keys/release.pub
+run 0 pubsys root sign --yes roots/1.root.json --key keys/root.pem
+says 'enough'
+ok 'images bring roots/1.root.json; all else is proved from there'
+
+step 'Two releases: the first for everybody, the second in waves, with a few bytes changed.'
+for image in root:4000000 boot:300000 hash:60000; do
+	head -c "${image#*:}" /dev/urandom >"${image%:*}-0.1.0"
+	cp "${image%:*}-0.1.0" "${image%:*}-0.2.0"
+	printf 'changed' | dd of="${image%:*}-0.2.0" bs=1 seek=20000 conv=notrunc 2>/dev/null
+done
+release 0.1.0 '"(0.0.0-devel, 0.1.0)" = []' --new --waves none
+release 0.2.0 '"(0.0.0-devel, 0.1.0)" = []
+"(0.1.0, 0.2.0)" = []' --waves ohno
+run 0 pubsys list --dir repo --root roots/1.root.json --variant metal-dev
+ok 'repo is a folder that any web server can serve'
+
+step 'A disk image with two slots is the disk of this sandbox; only slot A boots.'
+run 0 hostler sandbox disk "$disk" --size 512M
+printf 'disk = "%s"\nactive = "A"\n' "$folder/$disk" >"$box/etc/hostler/disk.toml"
+mkdir -p "$box/usr/share/updog"
+cp roots/1.root.json "$box/usr/share/updog/root.json"
+flags
+says 'Next:    Set A'
+ok 'the image has brought its root of trust'
+
+step 'Which release is for this host, and why not the other one?'
+run 0 apiclient set updates.seed=512 "updates.metadata-base-url=file://$folder/repo/metal-dev/x86_64/" \
+	"updates.targets-base-url=file://$folder/repo/targets/"
+run 0 apiclient update check -o table
+says '0.1.0 (offered)'
+says 'wave 2 of 5'
+ok 'its wave, its seed and the time at which it is due'
+
+step 'The release is proved, written into the spare slot, read back, and made the next to boot.'
+run 0 apiclient update apply
+flags
+says 'Next:    Set B'
+ok 'slot B boots next, once; slot A stays what it was'
+
+step 'And back: nothing is lost, slot A boots again.'
+run 0 apiclient update cancel -o table
+flags
+says 'Next:    Set A'
+ok 'the release stays prepared'
+
+step 'What if it does not boot? The boot loader tries slot B once, and returns to slot A.'
+run 0 apiclient update apply
+run 0 signpost --disk "$disk" --active A simulate-boot
+says 'B'
+run 0 signpost --disk "$disk" --active A simulate-boot
+run 0 updog history --root "$box" --disk "$disk" --active A
+says 'boot-failed'
+run 1 updog check-update --root "$box" --disk "$disk" --active A
+says '0.1.0 waits: it failed on this host'
+ok 'it is remembered, and not tried again'
+
+step 'A byte is altered on the way: the slot that was written does not boot, the host does.'
+for file in repo/targets/*.root-0.2.0.lz4*; do
+	printf 'X' | dd of="$file" bs=1 seek=100 conv=notrunc 2>/dev/null
+done
+run 1 updog update-image --image 0.2.0 --now --root "$box" --disk "$disk" --active A
+flags
+says 'Next:    Set A'
+says 'Set B: .*priority=0 tries_left=0'
+ok 'refused, with what is wrong'
+
 printf '\n%sThat was all of it. Your turn:%s hostler sandbox new my-box\n' "$title" "$plain"
