@@ -22,6 +22,9 @@ import (
 // nothing but the datastore's.
 func (a *app) boot(ctx context.Context) error {
 	file, log := a.file(), a.log()
+	if err := a.takeOver(ctx, log); err != nil {
+		return err
+	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(a.Err, "Data store does not exist at given path, exiting (%s)\n", a.shown())
 		return nil

@@ -2,7 +2,8 @@
 // settings of a host that boots, it brings them to the version of the image.
 //
 // Start with [Run], the command line; boot.go has what the unit calls. How
-// settings are migrated is package migrate's affair; here is only where a host
+// settings are migrated is package migrate's affair, how those of the reference
+// become ours and back package takeover's; here is only where a host
 // has everything, what is said, and what is remembered.
 package migrator
 
@@ -60,6 +61,7 @@ runs, and each one runs where it can reach nothing but the settings.
   migrator status          which version the settings are of, and the last reports
   migrator run             the same as at boot, by hand
   migrator rehearse        try on a copy what the boot of a version would do
+  migrator import, export  take over the settings of a host of the reference, and give them back
 
 If versions match there is nothing to do. If a migration fails, the settings stay
 as they were, and the boot is not good: the host goes back to the old version.
@@ -83,7 +85,7 @@ func newRoot(a *app) *cobra.Command {
 		Example: "  systemctl stop apiserver.socket apiserver\n  migrator run --use-kept",
 	}
 	now.Flags().BoolVar(&a.useKept, "use-kept", false, "going back, take the settings that the older version had left, even if settings changed since")
-	root.AddCommand(now, newStatus(a), newRehearse(a))
+	root.AddCommand(now, newStatus(a), newRehearse(a), newImport(a), newExport(a))
 	return root
 }
 

@@ -49,7 +49,8 @@ func live(snap *datastore.Snapshot, m *model.Model) (refstore.Part, error) {
 	weakly := weakGenerators(m)
 	snap.Ascend("", func(e datastore.Entry) bool {
 		p.Data = append(p.Data, key.Pair{Key: e.Key, Value: e.Value})
-		if e.Layer == api.LayerGenerated && weakly[e.Key] {
+		origin, _ := snap.Origin(e.Key)
+		if origin.Strength == api.StrengthWeak || e.Layer == api.LayerGenerated && weakly[e.Key] {
 			p.Metadata = append(p.Metadata, refstore.Metadata{Key: e.Key, Name: strength, Value: json.RawMessage(weak)})
 		}
 		return true

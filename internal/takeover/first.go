@@ -17,17 +17,22 @@ import (
 // there is a datastore of the reference and never was one of ours. It is for
 // the boot, before anything else opens the datastore. Nothing is merged, and
 // the reference's files stay as they are, for the way back. Values that the
-// model refuses are kept, and logged. The report is nil if there is nothing to
+// model, which is loaded only then, refuses are kept, and logged. The report is nil if there is nothing to
 // take over.
-func First(ctx context.Context, root paths.Root, m *model.Model, o Options) (*Report, error) {
+func First(ctx context.Context, root paths.Root, load func() (*model.Model, error), o Options) (*Report, error) {
 	o = o.filled()
-	o.Model, o.Lenient, o.BootID = m, true, ""
+	o.Lenient, o.BootID = true, ""
 	if had, err := hadOurs(root.Datastore()); had || err != nil {
 		return nil, err
 	}
 	if _, err := os.Lstat(filepath.Join(root.ReferenceDatastore(), "current")); err != nil {
 		return nil, nil
 	}
+	m, err := load()
+	if err != nil {
+		return nil, fmt.Errorf("take over the settings of this host: %w", err)
+	}
+	o.Model = m
 	report, err := Import(ctx, root.ReferenceDatastore(), root.Datastore(), o)
 	if errors.Is(err, refstore.ErrNone) {
 		return nil, nil

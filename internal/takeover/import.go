@@ -63,6 +63,7 @@ type Report struct {
 	User      []key.Key    // stored as the user's
 	Generated []key.Key    // stored as generated
 	Defaults  []key.Key    // not stored: they are the image's defaults
+	Weak      []key.Key    // not stored: they end with a boot or a version, and are made anew
 	Refused   []api.Misfit // by the model; stored only if Options.Lenient
 	Pending   []string     // transactions that are pending here too
 	Dropped   []string     // transactions that are not
@@ -121,14 +122,20 @@ func classify(s *refstore.Store, o Options) *imported {
 	if o.Version != "" {
 		i.report.Version = o.Version
 	}
-	generated, defaults := generatedKeys(s.Live), defaultValues(o.Model)
+	generators := having(s.Live, func(m refstore.Metadata) bool { return m.Name == model.MetadataSettingGenerator })
+	weakly := having(s.Live, func(m refstore.Metadata) bool { return m.Name == strength && string(m.Value) == weak })
+	defaults := defaultValues(o.Model)
 	for _, p := range s.Live.Data {
 		if !p.Key.Within("settings") {
 			i.report.Left++
 			continue
 		}
+		if has(weakly, p.Key) {
+			i.report.Weak = append(i.report.Weak, p.Key)
+			continue
+		}
 		layer := api.LayerUser
-		if generated[p.Key] {
+		if has(generators, p.Key) {
 			layer = api.LayerGenerated
 		}
 		for _, p := range i.fit(p, layer, o.Model) {
@@ -182,14 +189,19 @@ func (i *imported) fit(p key.Pair, layer api.Layer, m *model.Model) []key.Pair {
 	return []key.Pair{p}
 }
 
-// generatedKeys are the settings that somebody else than the user may have made.
-func generatedKeys(p refstore.Part) map[key.Key]bool {
-	found := map[key.Key]bool{}
+// having are the keys, sorted, that have some metadata.
+func having(p refstore.Part, is func(refstore.Metadata) bool) []key.Key {
+	var keys []key.Key
 	for _, m := range p.Metadata {
-		if m.Name == model.MetadataSettingGenerator || m.Name == strength && string(m.Value) == weak {
-			found[m.Key] = true
+		if is(m) {
+			keys = append(keys, m.Key)
 		}
 	}
+	return keys
+}
+
+func has(sorted []key.Key, k key.Key) bool {
+	_, found := slices.BinarySearch(sorted, k)
 	return found
 }
 

@@ -128,14 +128,16 @@ var rooms = []struct {
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
 	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
-	{"migrator", []string{"api", "bootlog", "cli", "memexec", "migrate", "model", "osrelease", "paths", "update", "update/manifest"}},
+	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
+	{"migrator", []string{
+		"api", "bootlog", "cli", "key", "memexec", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
+	}},
 	{"updog", []string{"api", "cli", "memexec", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"pubsys", []string{
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "model", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
-	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "memexec", "migrator", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
