@@ -32,7 +32,7 @@ SUITE    ?=
 PYTHON   ?= python3
 SHORT    ?=
 
-.PHONY: help build demo test lint generate integration conformance bench fuzz cover install clean
+.PHONY: help build demo test lint generate integration vm conformance bench fuzz cover install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -49,10 +49,10 @@ test: ## everything that needs neither root nor systemd, under the race detector
 lint: ## formatting, vet, fix, staticcheck, go.mod, and the repository's own rules
 	@out="$$($(GO) tool gofumpt -l .)" || exit 1; test -z "$$out" || { echo "not gofumpt'ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags integration ./test/...
+	$(GO) vet -tags integration,vm ./test/...
 	$(GO) fix -diff ./...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags integration ./test/...
+	$(GO) tool staticcheck -tags integration,vm ./test/...
 	$(GO) mod tidy -diff
 	$(GO) test ./test/repo
 
@@ -61,6 +61,9 @@ generate: ## what is written from the models: docs/settings.md
 
 integration: build ## what needs root and a real systemd, in throw-away containers
 	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss ./test/disk ./test/tufclient ./test/token
+
+vm: build ## a machine that boots, updates and falls back, in QEMU; fetches packages the first time
+	$(GO) test -tags vm -count=1 -v -timeout 40m ./test/vm
 
 conformance: build ## the public suite for TUF clients on bin/tufclient; SUITE=its checkout, PYTHON=one that has its requirements
 	@test -d "$(SUITE)/tuf_conformance" || { echo "conformance: set SUITE to a checkout of tuf-conformance; see docs/tuf.md"; exit 1; }

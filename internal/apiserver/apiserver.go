@@ -139,6 +139,7 @@ func (p *program) makeServer() error {
 		Log:        p.log,
 		Boots:      p.boots,
 		LastBoot:   p.lastBoot,
+		FellBack:   p.fellBack,
 		Migrations: p.migrations,
 		Frozen:     p.frozen,
 		Lint:       p.lint,

@@ -8,6 +8,7 @@ import (
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/userdata"
 )
 
@@ -27,6 +28,20 @@ func (p *program) lastBoot() *api.Boot {
 		return nil
 	}
 	return &last
+}
+
+// fellBack tells of an update from which the host has come back; what became of
+// it has been settled by hostler health, in the boot that followed.
+func (p *program) fellBack() string {
+	a := update.LoadJournal(p.root, p.log).FellBack()
+	if a == nil {
+		return ""
+	}
+	text := fmt.Sprintf("the update to %s did not boot well, and the host went back to %s", a.Version, a.From)
+	if a.Error != "" {
+		text += ": " + a.Error
+	}
+	return text + "; see updog history"
 }
 
 // lint judges user data by the model of a variant of this image.

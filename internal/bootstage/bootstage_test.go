@@ -53,11 +53,11 @@ func flags(t *testing.T, d *slot.Disk) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := ""
+	var text strings.Builder
 	for _, w := range sets.State.Sets {
-		text += string([]byte{byte('0' + w.Priority()), '/', byte('0' + w.Tries()), ' '})
+		text.WriteString(string([]byte{byte('0' + w.Priority()), '/', byte('0' + w.Tries()), ' '}))
 	}
-	return text
+	return text.String()
 }
 
 // A slot that fails is passed over within the same boot; its try is gone.

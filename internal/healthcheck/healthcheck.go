@@ -34,10 +34,7 @@ const about = `Judges whether this host has booted well: no unit of systemd has 
 answers, settings came together, and every check of the image
 (/usr/lib/hostler/health.d) and of the operator (/etc/hostler/health.d) exits 0.
 
-  hostler health             judge now, and print the report
-  hostler health history     print the reports of the last boots
-  hostler health boot        judge this boot, and keep the report: for the units
-  hostler health fall-back   leave a slot that booted badly: for the units
+Without a command it judges now, and prints the report.
 
 Exit codes: 0 the host is well; 1 it is not, or the command failed; 2 wrong usage.`
 
@@ -61,7 +58,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 
 func newCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use: "hostler " + name, Short: "judge whether the host has booted well", Long: about,
+		Use: name, Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "hostler " + name}, Short: "judge whether the host has booted well", Long: about,
 		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true, Args: clihelp.NoArguments,
 		RunE:              func(c *cobra.Command, _ []string) error { return a.now(c.Context()) },
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -70,6 +67,7 @@ func newCommand(a *app) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(clihelp.UsageError)
+	clihelp.Use(root)
 	f := root.PersistentFlags()
 	f.Func("root", "the host's files are below `DIR` (default /)", func(text string) error {
 		a.root = paths.Root(text)
@@ -84,8 +82,8 @@ func newCommand(a *app) *cobra.Command {
 		run        func(*app, context.Context) error
 	}{
 		{"history", "print the reports of the last boots", (*app).history},
-		{"boot", "judge this boot, and keep the report", (*app).boot},
-		{"fall-back", "leave a slot that booted badly", (*app).fallBack},
+		{"boot", "judge this boot, and keep the report: for the units", (*app).boot},
+		{"fall-back", "leave a slot that booted badly: for the units", (*app).fallBack},
 	} {
 		root.AddCommand(&cobra.Command{
 			Use: sub.name, Short: sub.does, Args: clihelp.NoArguments,

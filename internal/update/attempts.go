@@ -178,6 +178,20 @@ func (j *Journal) Open() *Attempt {
 	return nil
 }
 
+// FellBack is the last attempt that touched the slot, if it was tried and the
+// host came back to the old one; otherwise nil.
+func (j *Journal) FellBack() *Attempt {
+	for i := range slices.Backward(j.Attempts) {
+		switch a := &j.Attempts[i]; {
+		case a.State == BootFailed:
+			return a
+		case !slices.Contains(harmless, a.Step):
+			return nil
+		}
+	}
+	return nil
+}
+
 // NoteHealth keeps why the version that is being tried in the running slot is
 // not well, for the old one to tell after it has taken over again.
 func (j *Journal) NoteHealth(now time.Time, running, blame string, s slot.State) error {

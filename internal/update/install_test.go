@@ -198,6 +198,9 @@ func TestBootThatFails(t *testing.T) {
 	if first := j.Attempts[0]; first.State != BootFailed || first.Step != "boot" || first.Error != "units: a.service" {
 		t.Errorf("the journal says %+v", first)
 	}
+	if a := j.FellBack(); a == nil || a.ID != 1 {
+		t.Errorf("%+v fell back", a)
+	}
 	chosen := func() bool {
 		c, err := Open(t.Context(), w.host)
 		if err != nil {
@@ -221,6 +224,9 @@ func TestBootThatFails(t *testing.T) {
 	}
 	if err := w.install(nil); err != nil {
 		t.Error(err)
+	}
+	if a := w.journal().FellBack(); a != nil {
+		t.Errorf("after another attempt, %+v fell back", a)
 	}
 	w.check()
 }

@@ -107,11 +107,12 @@ var rooms = []struct {
 	{"apply", []string{"api", "datastore", "durable", "key", "model", "paths", "service", "template"}},
 	{"api/server", []string{"api", "apply", "datastore", "durable", "key", "model", "osrelease"}},
 
+	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/delta", "update/image", "update/manifest"}},
 	{"health", []string{"api", "api/client", "bootlog", "durable", "paths", "service", "slot"}},
 	{"updater", []string{"api", "durable", "osrelease", "paths", "slot"}},
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
 	{"apiserver", []string{
-		"api", "api/server", "apply", "bootlog", "cli", "datastore", "durable", "model", "osrelease", "paths", "service", "template/hostfacts", "updater", "userdata",
+		"api", "api/server", "apply", "bootlog", "cli", "datastore", "durable", "model", "osrelease", "paths", "service", "template/hostfacts", "update", "updater", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},
 	{"lint", []string{embedded, "api", "cli", "cli/clihelp", "model", "paths", "userdata"}},
@@ -123,7 +124,6 @@ var rooms = []struct {
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"migrate", []string{"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "tufrepo", "update/manifest"}},
 	{"migrate/migratetest", []string{"api", "datastore", "durable", "key", "migrate", "paths", "tufrepo", "tufrepo/tufrepotest", "update/manifest"}},
-	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/delta", "update/image", "update/manifest"}},
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},

@@ -33,6 +33,11 @@ func (s *Server) Health() (api.Health, error) {
 		judgeBoot(&h, s.LastBoot())
 	}
 	s.judgeMigrations(&h)
+	if s.FellBack != nil {
+		if text := s.FellBack(); text != "" {
+			h.Problems = append(h.Problems, text)
+		}
+	}
 	if _, err := s.OS(); err != nil {
 		h.Problems = append(h.Problems, err.Error())
 	}

@@ -36,6 +36,7 @@ type Config struct {
 	Migrations func() ([]api.Migration, error) // reports of the last migrations, the oldest first; nil: none
 	Frozen     *api.Error                      // why settings cannot be changed; nil: they can
 	LastBoot   func() *api.Boot                // the newest of them; nil: none
+	FellBack   func() string                   // that the host has gone back to its old version, and why; nil or "": it has not
 	Updates    Updates
 	Lint       func(variant string, doc []byte) (api.LintResult, error) // judges user data; variant "": this host's
 

@@ -1,0 +1,247 @@
+//go:build vm
+
+// Package machine is a virtual machine under test: QEMU without hardware
+// virtualisation, a disk that outlives power cuts, a console that is kept, and an
+// agent inside that runs commands.
+//
+// [New] describes one, [Machine.PowerOn] starts it, [Machine.Boot] tells which
+// boot of it answers, [Machine.Run] runs a command in it. It may reboot as it
+// likes; [Machine.Cut] takes its power away. Nothing of it outlives the test
+// process. It knows nothing of images and slots.
+package machine
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hostler-os/hostler/test/vm/agent/wire"
+)
+
+// Patience is how long a machine may take for anything that it should do soon.
+// Without hardware virtualisation a boot takes half a minute, and several on a busy machine.
+const Patience = 5 * time.Minute
+
+// Config is what a machine is made of.
+type Config struct {
+	Kernel, Initrd string
+	Parameters     string // of the kernel
+	Disk           string // image file
+	Data           string // image file of a second disk, read-only; none if empty
+}
+
+// Machine is one machine.
+type Machine struct {
+	Config
+	t    testing.TB
+	dir  string
+	qemu *exec.Cmd
+	gone chan struct{} // closed when qemu has ended
+
+	mu      sync.Mutex
+	console bytes.Buffer
+	boot    string // the kernel's id of the boot that last greeted
+	line    net.Conn
+	last    int
+	waiting map[int]chan wire.Answer
+}
+
+// New is a machine, switched off.
+func New(t testing.TB, c Config) *Machine {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "vm-") // short: sockets' paths are
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Machine{Config: c, t: t, dir: dir, waiting: map[int]chan wire.Answer{}}
+	t.Cleanup(func() {
+		if m.qemu != nil {
+			m.Cut()
+		}
+		if t.Failed() {
+			t.Logf("console:\n%s", m.Console())
+		}
+		_ = os.RemoveAll(dir)
+	})
+	return m
+}
+
+// PowerOn switches the machine on.
+func (m *Machine) PowerOn() {
+	m.t.Helper()
+	socket := filepath.Join(m.dir, "agent")
+	_ = os.Remove(socket) // of the last time that it was on
+	args := []string{
+		"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", "1024", "-M", "q35",
+		"-nodefaults", "-display", "none", "-net", "none", "-serial", "stdio",
+		"-chardev", "socket,id=agent,server=on,wait=off,path=" + socket, "-serial", "chardev:agent",
+		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", m.Parameters,
+		"-drive", "if=none,id=disk,format=raw,cache=writeback,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk",
+	}
+	if m.Data != "" {
+		args = append(args, "-drive", "if=none,id=data,format=raw,readonly=on,file="+m.Data, "-device", "virtio-blk-pci,drive=data")
+	}
+	m.qemu = exec.Command("qemu-system-x86_64", args...)
+	m.qemu.Stdout, m.qemu.Stderr = console{m}, console{m}
+	m.qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.qemu.Start(); err != nil {
+		m.t.Fatalf("start the machine: %v", err)
+	}
+	gone := make(chan struct{})
+	m.gone = gone
+	go func(c *exec.Cmd) {
+		_ = c.Wait() // the tests know why it ended
+		close(gone)
+	}(m.qemu)
+	m.Eventually("serial line", func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return false
+		}
+		m.mu.Lock()
+		m.line = conn
+		m.mu.Unlock()
+		go m.listen(conn)
+		return true
+	})
+}
+
+// Cut takes the power away: what the machine had not told its disk to keep is gone.
+func (m *Machine) Cut() {
+	m.t.Helper()
+	_ = m.qemu.Process.Kill() // it may have ended by itself
+	<-m.gone
+	m.qemu = nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_ = m.line.Close()
+	m.lose()
+}
+
+// lose ends requests that nobody will answer. m.mu is held.
+func (m *Machine) lose() {
+	for id, answer := range m.waiting {
+		close(answer)
+		delete(m.waiting, id)
+	}
+}
+
+// listen takes what the agent says until the line ends.
+func (m *Machine) listen(conn net.Conn) {
+	in := bufio.NewReader(conn)
+	for {
+		text, err := in.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var a wire.Answer
+		if json.Unmarshal(text, &a) == nil {
+			m.take(a)
+		}
+	}
+}
+
+func (m *Machine) take(a wire.Answer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.ID == 0 {
+		if m.boot != a.Boot {
+			m.boot = a.Boot
+			m.lose()
+		}
+		return
+	}
+	if answer := m.waiting[a.ID]; answer != nil {
+		delete(m.waiting, a.ID)
+		answer <- a
+	}
+}
+
+// Boot is the kernel's id of the boot that last answered; "" before the first.
+func (m *Machine) Boot() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.boot
+}
+
+// Start runs a command as root. The channel delivers its answer, or is closed
+// when the machine reboots or loses its power before.
+func (m *Machine) Start(args ...string) <-chan wire.Answer {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last++
+	answer := make(chan wire.Answer, 1)
+	m.waiting[m.last] = answer
+	text, err := json.Marshal(wire.Request{ID: m.last, Args: args})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if _, err := m.line.Write(append(text, '\n')); err != nil {
+		m.t.Fatalf("%s: %v", strings.Join(args, " "), err)
+	}
+	return answer
+}
+
+// Run runs a command and waits for it; ok is false if the machine went down.
+func (m *Machine) Run(args ...string) (a wire.Answer, ok bool) {
+	m.t.Helper()
+	select {
+	case a, ok = <-m.Start(args...):
+		return a, ok
+	case <-time.After(Patience):
+		m.t.Fatalf("%s: no answer within %v", strings.Join(args, " "), Patience)
+		return a, false
+	}
+}
+
+// Must runs a command that has to succeed and returns its standard output, trimmed.
+func (m *Machine) Must(args ...string) string {
+	m.t.Helper()
+	a, ok := m.Run(args...)
+	if !ok || a.Code != 0 {
+		m.t.Fatalf("%s: exit code %d, the machine is up: %t\n%s\n%s", strings.Join(args, " "), a.Code, ok, a.Stdout, a.Stderr)
+	}
+	return strings.TrimSpace(a.Stdout)
+}
+
+// Eventually polls until ok says so; the test fails when it does not within [Patience].
+func (m *Machine) Eventually(what string, ok func() bool) {
+	m.t.Helper()
+	deadline := time.After(Patience)
+	// Asking costs the machine time that it needs to boot.
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			m.t.Fatalf("%s: not within %v", what, Patience)
+		}
+	}
+}
+
+// Console is all that the machine has said.
+func (m *Machine) Console() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.console.String()
+}
+
+// console is the machine's console as a writer.
+type console struct{ m *Machine }
+
+func (c console) Write(p []byte) (int, error) {
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	return c.m.console.Write(p)
+}
