@@ -64,8 +64,8 @@ func (a *app) pruneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "prune", Short: "remove files that nothing refers to any more",
 		Long: `Remove targets that no metadata vouches for any more, and metadata that newer one has
-replaced, of all variants in the folder. What is younger than the age stays, so
-that hosts in the middle of an update find it. Roots are never removed.`,
+replaced, of all variants in the folder. What was still vouched for within the age
+stays, so that hosts in the middle of an update find it. Roots are never removed.`,
 		Example: "  pubsys prune --dir repo\n  pubsys prune --dir repo --age \"2 weeks\" --dry-run",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -78,7 +78,7 @@ that hosts in the middle of an update find it. Roots are never removed.`,
 	}
 	f := c.Flags()
 	f.StringVar(&dir, "dir", "", "the repository's `DIR`")
-	f.StringVar(&age, "age", "1 day", "keep what is younger than this `OFFSET`")
+	f.StringVar(&age, "age", "1 day", "keep what was in use within this `OFFSET`")
 	f.BoolVar(&dry, "dry-run", false, "show what would be removed, and remove nothing")
 	c.MarkFlagDirname("dir")
 	require(c, "dir")

@@ -96,6 +96,9 @@ within the time that was given, 4 something is expired.`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			limit := time.Duration(days) * 24 * time.Hour
+			if within != "" && c.Flags().Changed("days") {
+				return usageError(c, errors.New("--days and --within say the same: give one of them"))
+			}
 			if within != "" {
 				var err error
 				if limit, err = manifest.ParseOffset(within); err != nil {
@@ -109,7 +112,6 @@ within the time that was given, 4 something is expired.`,
 	s.reads(c)
 	c.Flags().IntVar(&days, "days", 3, "warn this `NUMBER` of days ahead")
 	c.Flags().StringVar(&within, "within", "", "the same as an `OFFSET`, such as \"12 hours\"")
-	c.MarkFlagsMutuallyExclusive("days", "within")
 	formatFlag(c, &format)
 	return c
 }

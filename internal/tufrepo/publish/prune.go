@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -16,10 +18,11 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 )
 
-// Unused lists what may be removed from a repository: metadata that its folder's
-// timestamp does not lead to, then targets that none of the remaining metadata
-// names, all of it older than a time. Anything that cannot be read or understood
-// is an error: better too much is kept than too little.
+// Unused lists what may be removed from a repository: metadata that newer one
+// replaced before a time, then targets that none of the remaining metadata names
+// and that were written before it. So a client that began at that time or later
+// finds all that it was promised. Anything that cannot be read or understood is an
+// error: better too much is kept than too little.
 func Unused(folders []string, targets string, before time.Time) ([]OldFile, error) {
 	var unused []OldFile
 	named := map[string]bool{}
@@ -44,7 +47,7 @@ type OldFile struct {
 
 var (
 	targetPattern    = regexp.MustCompile(`^[0-9a-f]{64}\.`)
-	versionedPattern = regexp.MustCompile(`^[0-9]+\.(snapshot|targets)\.json$`)
+	versionedPattern = regexp.MustCompile(`^([0-9]{1,18})\.(snapshot|targets)\.json$`)
 	targetsPattern   = regexp.MustCompile(`^([0-9]+\.)?targets\.json$`)
 )
 
@@ -54,12 +57,15 @@ func unusedMetadata(folder string, before time.Time, named map[string]bool) ([]O
 	if err != nil {
 		return nil, err
 	}
-	old, err := olderThan(folder, before, func(name string) bool {
-		return versionedPattern.MatchString(name) && !slices.Contains(current, name)
-	})
-	if err != nil {
-		return nil, err
+	var old []OldFile
+	for _, role := range []string{SnapshotRole, TargetsRole} {
+		replaced, err := replacedMetadata(folder, role, before)
+		if err != nil {
+			return nil, err
+		}
+		old = append(old, replaced...)
 	}
+	old = slices.DeleteFunc(old, func(f OldFile) bool { return slices.Contains(current, filepath.Base(f.Path)) })
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, err
@@ -75,6 +81,42 @@ func unusedMetadata(folder string, before time.Time, named map[string]bool) ([]O
 		}
 	}
 	return old, nil
+}
+
+// replacedMetadata lists the files of a role whose successor is older than a time.
+func replacedMetadata(folder, role string, before time.Time) (replaced []OldFile, err error) {
+	type version struct {
+		OldFile
+		number  int64
+		written time.Time
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var all []version
+	for _, e := range entries {
+		m := versionedPattern.FindStringSubmatch(e.Name())
+		if m == nil || m[2] != role || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		number, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, version{OldFile{filepath.Join(folder, e.Name()), info.Size()}, number, info.ModTime()})
+	}
+	slices.SortFunc(all, func(a, b version) int { return cmp.Compare(a.number, b.number) })
+	for i := 1; i < len(all); i++ {
+		if all[i].written.Before(before) {
+			replaced = append(replaced, all[i-1].OldFile)
+		}
+	}
+	return replaced, nil
 }
 
 // inUse are the files that the timestamp leads to.
