@@ -134,10 +134,12 @@ type UpdateWork struct {
 
 // Updates is the answer of GET /updates: all that is known of this host's updates.
 type Updates struct {
-	Status  *UpdateStatus  `json:"status"`            // null: no command was ever run
-	Running *UpdateWork    `json:"running"`           // the command that is under way
-	Last    *UpdateCommand `json:"last"`              // the command that ended last, a deactivate too
-	Offer   *UpdateOffer   `json:"offer"`             // as the last successful refresh found it
+	Status  *UpdateStatus  `json:"status"`  // null: no command was ever run
+	Running *UpdateWork    `json:"running"` // the command that is under way
+	Last    *UpdateCommand `json:"last"`    // the command that ended last, a deactivate too
+	Offer   *UpdateOffer   `json:"offer"`   // as the last successful refresh found it
+	Next    UpdateNext     `json:"next"`
+	Holds   []RebootHold   `json:"holds"`             // what holds a reboot back now
 	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen
 }
 
@@ -163,3 +165,44 @@ type UpdateAttempt struct {
 	Step    string    `json:"step"`    // the last one that was begun
 	Error   string    `json:"error,omitempty"`
 }
+
+// UpdateNext is what happens next by itself, when, and why not sooner.
+type UpdateNext struct {
+	Mode   string        `json:"mode"`             // updates.automatic.mode
+	Action string        `json:"action"`           // refresh, prepare, activate or reboot; "" nothing
+	At     time.Time     `json:"at,omitzero"`      // when; a time that has come means as soon as the timer starts it
+	Why    string        `json:"why"`              // for people
+	Window *UpdateWindow `json:"window,omitempty"` // that is open, or opens next; none: any time will do
+}
+
+// UpdateWindow is when a host may change what boots next, and reboot.
+type UpdateWindow struct {
+	Opens  time.Time `json:"opens"`
+	Closes time.Time `json:"closes"`
+}
+
+// UpdateReboot is the action that [UpdateNext] has beside the commands.
+const UpdateReboot = "reboot"
+
+// How far a host updates by itself: the setting updates.automatic.mode.
+const (
+	AutomaticOff      = "off"
+	AutomaticPrepare  = "prepare"
+	AutomaticActivate = "activate"
+	AutomaticReboot   = "reboot"
+)
+
+// RebootHold is something that holds a reboot back.
+type RebootHold struct {
+	Kind string `json:"kind"` // inhibitor, change, update or window
+	Who  string `json:"who"`
+	Why  string `json:"why"`
+}
+
+// The modes of a reboot: how much it respects.
+const (
+	RebootPlain     = ""          // as the reference: inhibitors
+	RebootCareful   = "careful"   // and changes and updates that are under way
+	RebootAutomatic = "automatic" // and the window
+	RebootForce     = "force"     // nothing
+)

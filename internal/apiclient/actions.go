@@ -37,18 +37,27 @@ func (a *app) act(ctx context.Context, method, uri string, in any) error {
 }
 
 func newReboot(a *app) *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	c := &cobra.Command{
 		Use:   "reboot",
 		Short: "reboot the host",
-		Long:  "Reboots the host, unless a program inhibits it.",
-		Args:  noArguments,
+		Long: `Reboots the host, unless something holds that back, which is then named: a program
+that has asked systemd to inhibit it, a change of settings that is being tried,
+an update that is being written. A change that is being applied is waited for.`,
+		Args: noArguments,
 		RunE: runE(func(ctx context.Context, _ []string) error {
-			if err := a.reboot(ctx); err != nil {
+			mode := api.RebootCareful
+			if force {
+				mode = api.RebootForce
+			}
+			if err := a.reboot(ctx, mode); err != nil {
 				return failed("Failed to reboot", err)
 			}
 			return nil
 		}),
 	}
+	c.Flags().BoolVarP(&force, "force", "f", false, "reboot whatever holds it back")
+	return c
 }
 
 func newExec(a *app) *cobra.Command {

@@ -117,7 +117,7 @@ func (a *app) applyUpdate(ctx context.Context, check, reboot bool) error {
 		return err
 	}
 	if reboot {
-		return a.reboot(ctx)
+		return a.reboot(ctx, api.RebootCareful)
 	}
 	if s := status.Staging; s != nil && s.Image != nil {
 		a.note("%s boots next; 'apiclient reboot' reboots into it", s.Image.Version)
@@ -227,9 +227,10 @@ func printAttempts(w io.Writer, list []api.UpdateAttempt) {
 	cli.Table(w, rows)
 }
 
-// reboot asks for a reboot.
-func (a *app) reboot(ctx context.Context) error {
-	if err := a.act(ctx, http.MethodPost, "/actions/reboot", nil); err != nil {
+// reboot asks for a reboot, which what is in hand holds back unless it is forced.
+func (a *app) reboot(ctx context.Context, mode string) error {
+	uri := "/actions/reboot?mode=" + mode
+	if _, err := a.client().Request(ctx, http.MethodPost, uri, nil); err != nil {
 		return err
 	}
 	a.note("Rebooting, goodbye...")

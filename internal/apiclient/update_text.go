@@ -28,6 +28,10 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 	if c := u.Last; c != nil {
 		add("last command", commandText(*c))
 	}
+	add("next", nextText(u.Next, now))
+	for _, h := range u.Holds {
+		add("holds a reboot", fmt.Sprintf("%s (%s): %s", h.Who, h.Kind, h.Why))
+	}
 	add("slots", u.Problem)
 	cli.Table(w, rows)
 	if u.Offer != nil {
@@ -55,6 +59,17 @@ func stateText(u *api.Updates) string {
 		return fmt.Sprintf("%s: %s boots next", s.State, s.Staging.Image.Version)
 	}
 	return fmt.Sprintf("%s: nothing to apply", s.State)
+}
+
+// nextText says what happens by itself, when, and why not sooner.
+func nextText(n api.UpdateNext, now time.Time) string {
+	switch {
+	case n.Action == "":
+		return n.Why
+	case !n.At.After(now):
+		return fmt.Sprintf("%s, as soon as the timer starts it: %s", n.Action, n.Why)
+	}
+	return fmt.Sprintf("%s at %s, in %s: %s", n.Action, cli.Time(n.At), cli.Days(n.At.Sub(now)), n.Why)
 }
 
 func partitionText(p *api.UpdatePartition) string {

@@ -129,12 +129,14 @@ func (p *program) makeServer() error {
 	if err != nil {
 		return err
 	}
+	u := &updates{program: p, machine: &updater.Updater{Root: p.root, Now: time.Now, Log: p.log}}
+	u.reboots = p.authority(u)
 	p.server, err = server.New(server.Config{
 		Store:      p.store,
 		Engine:     p.engine,
 		Model:      p.model,
 		OS:         func() (osrelease.Release, error) { return osrelease.Read(p.root) },
-		Reboot:     p.rebooter(),
+		Reboot:     u.reboots.Reboot,
 		Access:     access,
 		Log:        p.log,
 		Boots:      p.boots,
@@ -143,7 +145,7 @@ func (p *program) makeServer() error {
 		Migrations: p.migrations,
 		Frozen:     p.frozen,
 		Lint:       p.lint,
-		Updates:    &updates{p, &updater.Updater{Root: p.root, Now: time.Now, Log: p.log}},
+		Updates:    u,
 		Path:       p.datastore,
 		Version:    cli.Version(),
 	})

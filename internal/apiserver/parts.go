@@ -1,7 +1,6 @@
 package apiserver
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/api/server"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
@@ -75,26 +73,16 @@ func (p *program) manager() (service.Manager, error) {
 		}
 		return service.Recorder(p.root.Restarts(), p.root.Faults(), p.restartTimeout), nil
 	}
-	if _, err := os.Stat(paths.Host.Join(systemdRuns)); err == nil && p.root.IsHost() {
+	if p.onHost() {
 		return service.Systemd(p.log, p.restartTimeout)
 	}
 	return service.Plain(p.log, p.restartTimeout), nil
 }
 
-// rebooter reboots the host; another root only records it, or refuses.
-func (p *program) rebooter() server.Rebooter {
-	switch {
-	case p.inSandbox():
-		return func(ctx context.Context) error {
-			_, err := p.services.Run(ctx, service.Command{Line: server.RebootLine(), Service: "reboot"})
-			return err
-		}
-	case p.root.IsHost():
-		return server.SystemReboot
-	}
-	return func(context.Context) error {
-		return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf("%s is not the running host", p.root)}
-	}
+// onHost tells whether the root is the host's, and systemd runs it.
+func (p *program) onHost() bool {
+	_, err := os.Stat(paths.Host.Join(systemdRuns))
+	return err == nil && p.root.IsHost()
 }
 
 // osData is what templates see as "os".

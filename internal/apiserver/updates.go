@@ -2,13 +2,18 @@ package apiserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/calendar"
+	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/reboot"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -17,6 +22,7 @@ import (
 type updates struct {
 	*program
 	machine *updater.Updater
+	reboots *reboot.Authority
 }
 
 const dispatcher = "thar-be-updates"
@@ -114,7 +120,60 @@ func (u *updates) Status(ctx context.Context) (api.UpdateStatus, error) {
 }
 
 // Overview is all that is known.
-func (u *updates) Overview(ctx context.Context) (api.Updates, error) { return u.machine.Overview(ctx) }
+func (u *updates) Overview(ctx context.Context) (api.Updates, error) {
+	o, err := u.overview(ctx)
+	if err != nil {
+		return o, err
+	}
+	o.Holds, err = u.reboots.Holds(ctx, api.RebootCareful)
+	return o, err
+}
+
+// Event is how far updates are.
+func (u *updates) Event(ctx context.Context) (api.UpdateEvent, error) {
+	o, err := u.machine.Overview(ctx)
+	e := api.UpdateEvent{Running: o.Running, Last: o.Last}
+	if o.Status != nil {
+		e.State = o.Status.State
+	}
+	return e, err
+}
+
+// overview is the same without what holds a reboot back.
+func (u *updates) overview(ctx context.Context) (api.Updates, error) {
+	o, err := u.machine.Overview(ctx)
+	if err == nil {
+		o.Next = u.machine.NextStep(o, u.automatic())
+	}
+	return o, err
+}
+
+// defaultWindow is how long a window stays open if no setting says it.
+const defaultWindow = time.Hour
+
+// automatic is what the settings say. The model has judged them.
+func (u *updates) automatic() updater.Automatic {
+	const group = "settings.updates.automatic."
+	a := updater.Automatic{Mode: u.text(group + "mode")}
+	event, err := calendar.Parse(u.text(group + "window.start"))
+	if err != nil {
+		return a // there is none
+	}
+	a.Window = &calendar.Window{Event: event, Length: defaultWindow}
+	if length, err := time.ParseDuration(u.text(group + "window.length")); err == nil {
+		a.Window.Length = length
+	}
+	return a
+}
+
+// text is the value of a setting that is a string; "" without one.
+func (u *updates) text(name string) string {
+	var text string
+	if e, ok := u.store.Snapshot().Get(key.MustParse(name)); ok {
+		_ = json.Unmarshal(e.Value, &text)
+	}
+	return text
+}
 
 // History is what was tried.
 func (u *updates) History() ([]api.UpdateAttempt, error) { return u.machine.History() }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/nlnwa/whatwg-url/url"
+
+	"github.com/hostler-os/hostler/internal/calendar"
 )
 
 // formats are the rules of types.json that no pattern can express, and some of
@@ -23,6 +25,8 @@ import (
 // it, because it may be a secret.
 var formats = map[string]func(any) error{
 	"hostler-base64":               onText(checkBase64),
+	"hostler-calendar":             onText(checkCalendar),
+	"hostler-window":               onText(checkWindow),
 	"hostler-dns-domain":           onText(checkDNSDomain),
 	"hostler-hostname":             onText(checkHostname),
 	"hostler-ip":                   onText(checkIP),
@@ -139,6 +143,29 @@ func checkDNSDomain(s string) error {
 	}
 	if checkIP(u.Hostname()) == nil {
 		return errors.New("IP address is not a valid domain name")
+	}
+	return nil
+}
+
+func checkCalendar(s string) error {
+	_, err := calendar.Parse(s)
+	return err
+}
+
+// The lengths of a window. systemd starts what is to happen in it up to ten
+// minutes after it opens, so that not all hosts begin at once.
+const (
+	shortestWindow = 15 * time.Minute
+	longestWindow  = 7 * 24 * time.Hour
+)
+
+func checkWindow(s string) error {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return errors.New("it is no length of time such as 2h or 90m")
+	case d < shortestWindow || d > longestWindow:
+		return errors.New("it is not from 15m to 168h")
 	}
 	return nil
 }

@@ -88,6 +88,8 @@ var typeCases = map[string]struct{ good, bad []string }{
 		quoted("", "A", "a.", ".a", "-a", "a.-b", "a..b", "a_b", strings.Repeat("a", 64), strings.Repeat("a.", 127)+"a"),
 	},
 	"DNSDomain":       {quoted("a", "A.b", "a_b", "*.a", "cluster.local"), quoted("", ".a", "a b", "1.2.3.4", "[::1]", "a/b", "a:1", "u@h", "a?", "0x7f.1", "a\tb")},
+	"CalendarEvent":   {quoted("daily", "Sat,Sun 02:00", "Mon..Fri *-*-* 04:30:15 UTC", "*:0/15"), quoted("", "x", "25:00", "Sat..Mon", "02:00 Nowhere/At-All")},
+	"WindowLength":    {quoted("15m", "1h30m", "90m", "168h"), quoted("", "1", "x", "14m59s", "168h1m", "-1h", "1d")},
 	"FriendlyVersion": {quoted("latest", "1.2.3", "v1.2.3", "1.2.3-rc.1", "1.2.3+b", "1.2.3-a.0.0a-+001.x", "18446744073709551615.0.0", "1.2.3-"+strings.Repeat("a", 300)), quoted("", "1", "1.2", "v1", "V1.2.3", "1.2.3.4", " 1.2.3", "01.2.3", "newest", "Latest", "vlatest", "1.2.3-01", "1.2.3-", "1.2.3+", "1.2.3-a..b", "vv1.2.3", "18446744073709551616.0.0")},
 	"IpAddr":          {quoted("1.2.3.4", "::1", "::ffff:1.2.3.4", "2001:DB8::1"), quoted("", "1.2.3", "01.2.3.4", "1.2.3.4 ", "::1%eth0", "localhost", "1.2.3.256", ":::")},
 	"EtcHostsEntries": {

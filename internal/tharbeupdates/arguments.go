@@ -27,6 +27,8 @@ USAGE:
   prepare              write the chosen update into the spare slot
   activate             make the spare slot boot next
   deactivate           take activate back
+  automatic            take the steps whose time has come, as updates.automatic says;
+                       a timer starts this
 
 OPTIONS:
   --config-path PATH   default /etc/thar-be-updates.toml
@@ -92,7 +94,7 @@ func parse(args []string) (arguments, error) {
 		return a, fmt.Errorf("unexpected argument '%s'", words[1])
 	case words[0] == "help":
 		return a, errHelp
-	case !slices.Contains(updater.Commands(), words[0]):
+	case words[0] != automatic && !slices.Contains(updater.Commands(), words[0]):
 		return a, fmt.Errorf("no sub-command '%s'", words[0])
 	}
 	a.command = words[0]

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/service"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -37,6 +38,9 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 	p := newProgram(a, s, now)
 	if a.worker {
 		return p.asWorker(ctx)
+	}
+	if a.command == automatic {
+		return cli.Report(s.Err, name, p.automatic(ctx))
 	}
 	return cli.Report(s.Err, "", exitCode(p.start(ctx)))
 }
@@ -112,6 +116,7 @@ const inherited = 3
 // asWorker is that process. What it has to say is in the log and the status.
 func (p *program) asWorker(ctx context.Context) int {
 	unix.CloseOnExec(inherited)
+	p.leave(ctx)
 	if err := unix.Flock(inherited, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return cli.Report(p.Err, name, fmt.Errorf("--worker is for processes that this program starts: %w", err))
 	}
@@ -119,6 +124,19 @@ func (p *program) asWorker(ctx context.Context) int {
 		return cli.ExitFailed
 	}
 	return cli.ExitOK
+}
+
+// leave leaves the service that has asked for the command, so that the work goes
+// on when that is stopped. Where systemd does not run there is nothing to leave.
+func (p *program) leave(ctx context.Context) {
+	if !p.root.IsHost() {
+		return
+	}
+	pid := os.Getpid()
+	unit := fmt.Sprintf("hostler-update-%d.scope", pid)
+	if err := service.Scope(ctx, unit, "Update of the operating system: "+p.command, pid); err != nil {
+		p.log.Debug("the work ends when the service does that asked for it", "err", err)
+	}
 }
 
 // fixed is fmt.Errorf for the texts that the reference's users know, which

@@ -20,16 +20,24 @@ type Record struct {
 	Chosen    *api.UpdateImage   `json:"chosen"`
 	Offered   bool               `json:"offered"` // the last refresh succeeded and chose it
 	Staged    *Staged            `json:"staged"`
-	Begun     *Begun             `json:"begun"`           // the command that is under way, or was interrupted
-	Last      *api.UpdateCommand `json:"last"`            // the command that ended last
-	Before    *api.UpdateCommand `json:"before"`          // the last one that was no deactivate
-	Offer     *api.UpdateOffer   `json:"offer,omitempty"` // as the last successful refresh found it
+	Begun     *Begun             `json:"begun"`             // the command that is under way, or was interrupted
+	Last      *api.UpdateCommand `json:"last"`              // the command that ended last
+	Before    *api.UpdateCommand `json:"before"`            // the last one that was no deactivate
+	Failing   map[string]Failing `json:"failing,omitempty"` // commands that failed and have not succeeded since
+	Offer     *api.UpdateOffer   `json:"offer,omitempty"`   // as the last successful refresh found it
 }
 
 // Staged is what was written into a slot.
 type Staged struct {
 	Slot  string          `json:"slot"` // A or B
 	Image api.UpdateImage `json:"image"`
+}
+
+// Failing is how often a command failed in a row, with which release, and when last.
+type Failing struct {
+	Times   int       `json:"times"`
+	Version string    `json:"version,omitempty"`
+	Last    time.Time `json:"last"`
 }
 
 // Begun is a command that has begun.
@@ -118,7 +126,30 @@ func (r *Record) ended(c api.UpdateCommand) {
 	if c.Type != api.UpdateDeactivate {
 		r.Before = &c
 	}
+	r.count(c)
 	if c.Type == api.UpdateRefresh {
 		r.Offered = c.Status == api.UpdateSuccess && r.Chosen != nil
 	}
+}
+
+// count counts failures in a row: of a prepare, those with the same release.
+func (r *Record) count(c api.UpdateCommand) {
+	f := r.Failing[c.Type]
+	if c.Status == api.UpdateSuccess {
+		delete(r.Failing, c.Type)
+		return
+	}
+	version := ""
+	if r.Chosen != nil && c.Type != api.UpdateRefresh {
+		version = r.Chosen.Version
+	}
+	if f.Version != version {
+		f = Failing{Version: version}
+	}
+	f.Times++
+	f.Last, _ = time.Parse(time.RFC3339Nano, c.Timestamp)
+	if r.Failing == nil {
+		r.Failing = map[string]Failing{}
+	}
+	r.Failing[c.Type] = f
 }

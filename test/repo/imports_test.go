@@ -79,7 +79,8 @@ var rooms = []struct {
 
 	// Adapters reach one technology each and do not know each other.
 	{"schema", nil},
-	{"model", []string{"api", "key", "schema"}},
+	{"calendar", nil},
+	{"model", []string{"api", "calendar", "key", "schema"}},
 	{"datastore/boltfile", nil},
 	{"datastore", []string{"api", "datastore/boltfile", "durable", "key"}},
 	{"template", nil},
@@ -109,10 +110,12 @@ var rooms = []struct {
 
 	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/delta", "update/image", "update/manifest"}},
 	{"health", []string{"api", "api/client", "bootlog", "durable", "paths", "service", "slot"}},
-	{"updater", []string{"api", "durable", "osrelease", "paths", "slot"}},
+	{"reboot", []string{"api"}},
+	{"updater", []string{"api", "calendar", "durable", "osrelease", "paths", "slot"}},
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
 	{"apiserver", []string{
-		"api", "api/server", "apply", "bootlog", "cli", "datastore", "durable", "model", "osrelease", "paths", "service", "template/hostfacts", "update", "updater", "userdata",
+		"api", "api/server", "apply", "bootlog", "calendar", "cli", "datastore", "durable", "key", "model", "osrelease", "paths", "reboot", "service",
+		"template/hostfacts", "update", "updater", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},
 	{"lint", []string{embedded, "api", "cli", "cli/clihelp", "model", "paths", "userdata"}},
@@ -130,7 +133,7 @@ var rooms = []struct {
 	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"migrator", []string{
-		"api", "bootlog", "cli", "key", "memexec", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
+		"api", "bootlog", "calendar", "cli", "key", "memexec", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
 	}},
 	{"updog", []string{"api", "cli", "memexec", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},

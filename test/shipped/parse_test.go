@@ -95,7 +95,7 @@ func parseLines(text string) (map[string]any, error) {
 	return nil, nil
 }
 
-var confLine = regexp.MustCompile(`^(#.*|pool \S+.*|driftfile \S+|makestep .*|rtcsync|leapsectz .*|install \S+ /bin/true|[A-Za-z0-9_-]+)\n$`)
+var confLine = regexp.MustCompile(`^(#.*|pool \S+.*|driftfile \S+|makestep .*|rtcsync|leapsectz .*|install \S+ /bin/true|\[Timer\]|OnCalendar=.*|[A-Za-z0-9_-]+)\n$`)
 
 // What the hostile settings say must arrive, and nothing beside it.
 func TestHostileValuesArrive(t *testing.T) {

@@ -12,18 +12,24 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 )
 
-// A Rebooter starts the reboot of the host and returns once that is accepted.
-type Rebooter func(ctx context.Context) error
+// A Rebooter starts the reboot of the host, in one of the modes of package api,
+// and returns once that is accepted.
+type Rebooter func(ctx context.Context, mode string) error
 
-// rebootCommand is what reboots a host. systemd lets inhibitors hold it back.
-var rebootCommand = [...]string{"/usr/bin/systemctl", "reboot", "--check-inhibitors=yes"}
+// rebootCommand is what reboots a host. systemd lets inhibitors hold it back,
+// unless it is forced.
+func rebootCommand(force bool) []string {
+	check := map[bool]string{false: "yes", true: "no"}[force]
+	return []string{"/usr/bin/systemctl", "reboot", "--check-inhibitors=" + check}
+}
 
 // RebootLine is the same as one line, for sandboxes that only record it.
-func RebootLine() string { return strings.Join(rebootCommand[:], " ") }
+func RebootLine(force bool) string { return strings.Join(rebootCommand(force), " ") }
 
 // SystemReboot reboots the running host.
-func SystemReboot(ctx context.Context) error {
-	c := exec.CommandContext(ctx, rebootCommand[0], rebootCommand[1:]...)
+func SystemReboot(ctx context.Context, force bool) error {
+	line := rebootCommand(force)
+	c := exec.CommandContext(ctx, line[0], line[1:]...)
 	var stderr strings.Builder
 	c.Stderr = &stderr
 	err := c.Run()
@@ -58,10 +64,11 @@ func exitCode(e *exec.ExitError) int {
 }
 
 func (s *Server) reboot(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Reboot(context.WithoutCancel(r.Context())); err != nil {
+	mode := parseQuery(r.URL.RawQuery)["mode"]
+	if err := s.Reboot(context.WithoutCancel(r.Context()), mode); err != nil {
 		return err
 	}
-	s.Log.Info("rebooting", "uid", connOf(r).identity.UID)
+	s.Log.Info("rebooting", "uid", connOf(r).identity.UID, "mode", mode)
 	return noContent(w)
 }
 

@@ -55,7 +55,7 @@ func routes() []route {
 		{"GET", "/metadata/templates", api.RoleRead, reference, []string{"keys"}, (*Server).getTemplates},
 		{"GET", "/services", api.RoleRead, reference, []string{"names", "prefix"}, (*Server).getServices},
 		{"GET", "/configuration-files", api.RoleRead, reference, []string{"names", "prefix"}, (*Server).getConfigurationFiles},
-		{"POST", "/actions/reboot", api.RoleAdmin, reference, nil, (*Server).reboot},
+		{"POST", "/actions/reboot", api.RoleAdmin, reference, []string{"mode"}, (*Server).reboot},
 
 		{"POST", "/actions/refresh-updates", api.RoleAdmin, reference, nil, updateAction(api.UpdateRefresh)},
 		{"POST", "/actions/prepare-update", api.RoleAdmin, reference, nil, updateAction(api.UpdatePrepare)},

@@ -75,7 +75,7 @@ func newWorld(t testing.TB, adjust ...func(*Config)) *world {
 	config := Config{
 		Store: store, Engine: engine, Model: m,
 		OS:      func() (osrelease.Release, error) { return release, nil },
-		Reboot:  func(context.Context) error { return nil },
+		Reboot:  func(context.Context, string) error { return nil },
 		Updates: noUpdates{},
 		Access:  Access{Owner: 1 << 30, Groups: []GroupGrant{{1, "readers", api.RoleRead}, {2, "writers", api.RoleWrite}}},
 		Peer:    w.credentials,
@@ -440,7 +440,7 @@ func TestErrorsOfOS(t *testing.T) {
 
 func TestReboot(t *testing.T) {
 	var failure error
-	w := newWorld(t, func(c *Config) { c.Reboot = func(context.Context) error { return failure } })
+	w := newWorld(t, func(c *Config) { c.Reboot = func(context.Context, string) error { return failure } })
 	if got := w.do("POST", "/actions/reboot", ""); got.Status != http.StatusNoContent {
 		t.Errorf("got %d %s", got.Status, got.Body)
 	}

@@ -15,6 +15,8 @@ type Updates interface {
 	Do(ctx context.Context, command string) error
 	Status(ctx context.Context) (api.UpdateStatus, error)
 	Overview(ctx context.Context) (api.Updates, error)
+	// Event is what those are told who watch; it is asked several times a second.
+	Event(ctx context.Context) (api.UpdateEvent, error)
 	History() ([]api.UpdateAttempt, error)
 	// Cancel asks the command that is under way to stop; it is over some time later.
 	Cancel(ctx context.Context) error
@@ -70,7 +72,7 @@ func (s *Server) updateEvents(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
-	if _, err := s.Updates.Overview(ctx); err != nil {
+	if _, err := s.Updates.Event(ctx); err != nil {
 		return err
 	}
 	defer connOf(r).enter(parked)()
@@ -109,13 +111,9 @@ func (st *stream) followUpdates(ctx context.Context, u Updates) {
 }
 
 func updateEvent(ctx context.Context, u Updates) ([]byte, error) {
-	o, err := u.Overview(ctx)
+	e, err := u.Event(ctx)
 	if err != nil {
 		return nil, err
-	}
-	e := api.UpdateEvent{Running: o.Running, Last: o.Last}
-	if o.Status != nil {
-		e.State = o.Status.State
 	}
 	return api.Marshal(e)
 }

@@ -20,9 +20,10 @@ func (noUpdates) Status(context.Context) (api.UpdateStatus, error) {
 	return api.UpdateStatus{}, &api.Error{Code: api.CodeNotFound, Message: "none"}
 }
 
-func (noUpdates) Overview(context.Context) (api.Updates, error) { return api.Updates{}, nil }
-func (noUpdates) History() ([]api.UpdateAttempt, error)         { return []api.UpdateAttempt{}, nil }
-func (noUpdates) Cancel(context.Context) error                  { return nil }
+func (noUpdates) Overview(context.Context) (api.Updates, error)  { return api.Updates{}, nil }
+func (noUpdates) Event(context.Context) (api.UpdateEvent, error) { return api.UpdateEvent{}, nil }
+func (noUpdates) History() ([]api.UpdateAttempt, error)          { return []api.UpdateAttempt{}, nil }
+func (noUpdates) Cancel(context.Context) error                   { return nil }
 
 // fakeUpdates notes commands, and answers as told.
 type fakeUpdates struct {

@@ -224,3 +224,10 @@ func arch() string {
 	}
 	return "x86_64"
 }
+
+// Lose makes the repository lose an image of a release: 0 root, 1 boot, 2 hash.
+func (h *Host) Lose(version string, number, size int) {
+	h.t.Helper()
+	name := fmt.Sprintf("%s-%d.lz4", version, number)
+	h.Repo.Put(tufrepotest.TargetFile(name, h.pack(Image(version, number, size))), nil)
+}

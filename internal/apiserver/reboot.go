@@ -1,0 +1,62 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/server"
+	"github.com/hostler-os/hostler/internal/reboot"
+	"github.com/hostler-os/hostler/internal/service"
+)
+
+// authority is whom everybody asks who wants a reboot.
+func (p *program) authority(u *updates) *reboot.Authority {
+	a := &reboot.Authority{Start: p.startReboot(), Changes: p.changesInHand, Updates: u.overview}
+	if p.onHost() {
+		a.Inhibitors = inhibitors
+	}
+	return a
+}
+
+// startReboot reboots the host; another root only records it, or refuses.
+func (p *program) startReboot() func(ctx context.Context, force bool) error {
+	switch {
+	case p.inSandbox():
+		return func(ctx context.Context, force bool) error {
+			_, err := p.services.Run(ctx, service.Command{Line: server.RebootLine(force), Service: "reboot"})
+			return err
+		}
+	case p.root.IsHost():
+		return server.SystemReboot
+	}
+	return func(context.Context, bool) error {
+		return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf("%s is not the running host", p.root)}
+	}
+}
+
+// inhibitors are what programs have asked systemd to hold back.
+func inhibitors(ctx context.Context) ([]api.RebootHold, error) {
+	found, err := service.RebootInhibitors(ctx)
+	var holds []api.RebootHold
+	for _, i := range found {
+		holds = append(holds, api.RebootHold{Kind: "inhibitor", Who: fmt.Sprintf("%s, process %d of user %d", i.Who, i.PID, i.UID), Why: i.Why})
+	}
+	return holds, err
+}
+
+// recentChanges are among those in which one may be in hand.
+const recentChanges = 100
+
+func (p *program) changesInHand() (applying bool, trying []api.Change, err error) {
+	changes, err := p.engine.Changes(0, recentChanges)
+	for _, c := range changes {
+		switch c.State {
+		case api.StateApplying, api.StatePlanned:
+			applying = true
+		case api.StateTrying:
+			trying = append(trying, c)
+		}
+	}
+	return applying, trying, err
+}

@@ -1,0 +1,151 @@
+package updater
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/calendar"
+)
+
+// Automatic is the settings of automatic updates.
+type Automatic struct {
+	Mode   string           // one of api.AutomaticOff and those behind it
+	Window *calendar.Window // nil: any time will do
+}
+
+// Times of automatic updates.
+const (
+	checkEvery   = 50 * time.Minute // less than the timer's hour, so that each of its starts looks
+	firstBackoff = time.Hour        // after a failure; doubled by each further one
+	maxBackoff   = 24 * time.Hour
+)
+
+// steps are how far each mode goes.
+var steps = map[string]int{api.AutomaticPrepare: 1, api.AutomaticActivate: 2, api.AutomaticReboot: 3}
+
+// Next says what happens next by itself, when, and why not sooner.
+func (a Automatic) Next(v View, running *api.UpdateWork, now time.Time) api.UpdateNext {
+	n := api.UpdateNext{Mode: a.Mode}
+	if steps[a.Mode] == 0 {
+		n.Mode, n.Why = api.AutomaticOff, "nothing happens by itself: updates.automatic.mode is off"
+		return n
+	}
+	if a.Window != nil {
+		if opens, closes, ok := a.Window.At(now); ok {
+			n.Window = &api.UpdateWindow{Opens: opens.UTC(), Closes: closes.UTC()}
+		}
+	}
+	if running != nil {
+		n.Why = fmt.Sprintf("%s is under way", running.Command)
+		return n
+	}
+	p := planner{a, v, now}
+	p.decide(&n)
+	p.delay(&n)
+	return n
+}
+
+// planner decides about the next step.
+type planner struct {
+	Automatic
+	View
+	now time.Time
+}
+
+// decide chooses the step, as if nothing spoke against it.
+func (p planner) decide(n *api.UpdateNext) {
+	s := p.Status
+	switch {
+	case p.stale():
+		p.step(n, api.UpdateRefresh, p.now, "it is time to look for updates")
+	case s.State == api.UpdateReady && s.Chosen == nil, s.State == api.UpdateStaged && s.Chosen == nil:
+		p.check(n, fmt.Sprintf("%s is in the spare slot, but no longer offered", s.Staging.Image.Version))
+	case s.State == api.UpdateReady:
+		p.window(n, 3, api.UpdateReboot, fmt.Sprintf("%s boots next", s.Staging.Image.Version))
+	case s.State == api.UpdateStaged && *s.Staging.Image == *s.Chosen:
+		p.window(n, 2, api.UpdateActivate, fmt.Sprintf("%s is in the spare slot", s.Chosen.Version))
+	case s.State == api.UpdateStaged, s.State == api.UpdateAvailable:
+		p.step(n, api.UpdatePrepare, p.now, fmt.Sprintf("%s is offered", s.Chosen.Version))
+	default:
+		p.check(n, "nothing is offered")
+	}
+}
+
+func (p planner) step(n *api.UpdateNext, action string, at time.Time, why string) {
+	n.Action, n.At, n.Why = action, at.UTC(), why
+}
+
+// stale tells whether nobody has looked for updates for long. An update that
+// boots next is not looked behind: it waits for its reboot.
+func (p planner) stale() bool {
+	return p.Status.State != api.UpdateReady && (p.Offer == nil || p.now.Sub(p.Offer.Now) >= checkEvery)
+}
+
+// check is the next look for updates, which tells of what is due before it.
+func (p planner) check(n *api.UpdateNext, why string) {
+	if p.Offer == nil {
+		p.step(n, api.UpdateRefresh, p.now, why)
+		return
+	}
+	at := p.Offer.Now.Add(checkEvery)
+	if due, version := p.due(); version != "" {
+		why = fmt.Sprintf("%s is not this host's turn before %s", version, due.UTC().Format(time.RFC3339))
+		if due.After(at) {
+			at = due
+		}
+	}
+	p.step(n, api.UpdateRefresh, at, why)
+}
+
+// due is the newest release that only its wave keeps back, and until when.
+func (p planner) due() (time.Time, string) {
+	for _, r := range p.Offer.Releases {
+		if len(r.Reasons) == 1 && r.Reasons[0].Code == "wave" && r.Wave != nil && r.Wave.Due != nil {
+			return *r.Wave.Due, r.Version
+		}
+	}
+	return time.Time{}, ""
+}
+
+// window is a step that only modes take that go that far, and only within the window.
+func (p planner) window(n *api.UpdateNext, far int, action, why string) {
+	switch {
+	case steps[p.Mode] < far:
+		n.Why = fmt.Sprintf("%s; updates.automatic.mode is %s, so the rest is up to somebody else", why, p.Mode)
+	case p.Window == nil:
+		p.step(n, action, p.now, why)
+	case n.Window == nil:
+		n.Why = why + "; but updates.automatic.window never opens again"
+	case n.Window.Opens.After(p.now):
+		p.step(n, action, n.Window.Opens, why+"; the window is not open before that")
+	default:
+		p.step(n, action, p.now, why+"; the window is open")
+	}
+}
+
+// delay puts off a step that has failed lately.
+func (p planner) delay(n *api.UpdateNext) {
+	f := p.Failing[n.Action]
+	if f.Times == 0 || f.Version != "" && (p.Status.Chosen == nil || f.Version != p.Status.Chosen.Version) {
+		return
+	}
+	wait := maxBackoff
+	if f.Times < 6 {
+		wait = min(firstBackoff<<(f.Times-1), maxBackoff)
+	}
+	if at := f.Last.Add(wait).UTC(); at.After(n.At) {
+		n.At = at
+		n.Why += fmt.Sprintf("; %s has failed %d times in a row, so it is not tried before that", n.Action, f.Times)
+	}
+}
+
+// NextStep is what happens next by itself on this host.
+func (u *Updater) NextStep(o api.Updates, a Automatic) api.UpdateNext {
+	r := u.loadOrNew()
+	v := View{Record: r}
+	if o.Status != nil {
+		v.Status = *o.Status
+	}
+	return a.Next(v, o.Running, u.Now())
+}
