@@ -130,7 +130,7 @@ var rooms = []struct {
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
-	{"tharbeupdates", []string{"api", "cli", "durable", "osrelease", "paths", "slot", "tufrepo", "update", "update/manifest", "updater"}},
+	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"migrator", []string{
 		"api", "bootlog", "calendar", "cli", "key", "memexec", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
