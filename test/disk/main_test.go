@@ -16,12 +16,12 @@ import (
 )
 
 // needed are the tools that judge, and those that attach images.
-var needed = []string{"sfdisk", "sgdisk", "losetup", "partx"}
+var needed = []string{"sfdisk", "sgdisk", "losetup", "partx", "genisoimage", "fuseiso", "fusermount"}
 
 func TestMain(m *testing.M) {
 	for _, tool := range needed {
 		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Fprintf(os.Stderr, "disk tests: %v; on Debian: apt-get install fdisk gdisk mount util-linux\n", err)
+			fmt.Fprintf(os.Stderr, "disk tests: %v; on Debian: apt-get install fdisk gdisk mount util-linux genisoimage fuseiso fuse\n", err)
 			os.Exit(1)
 		}
 	}
