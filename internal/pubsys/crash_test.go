@@ -164,6 +164,7 @@ func at(t *testing.T, tree durabletest.Tree) string {
 // Whenever the power goes, clients see the old state or the new one; and the
 // same command completes what was begun.
 func TestPowerLoss(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	log, crashes, mended := d.record("a.pem", "b.pem"), 0, 0
 	err := log.Crashes(func(c durabletest.Crash) error {
@@ -208,6 +209,7 @@ func clean(repo string) error {
 // With the old key lost there is a moment in which clients fail, but none in
 // which the command cannot complete what it began.
 func TestPowerLossWithoutTheOldKey(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	log, crashes, refused := d.record("b.pem"), 0, 0
 	err := log.Crashes(func(c durabletest.Crash) error {
@@ -241,6 +243,7 @@ func TestPowerLossWithoutTheOldKey(t *testing.T) {
 // A disk that is full, or fails, at any operation: the old state stays, and with
 // space again the command succeeds.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	base, err := durabletest.ReadTree(d.path("repo"))
 	if err != nil {

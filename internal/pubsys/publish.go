@@ -55,6 +55,9 @@ func (a *app) change(ctx context.Context, s site, edit func(context.Context, *dr
 	if d.state, err = p.load(ctx); err != nil {
 		return err
 	}
+	if err := p.uploaded(d.state); err != nil {
+		return err
+	}
 	if d.manifest, err = readManifest(ctx, d.state); err != nil {
 		return err
 	}
@@ -93,6 +96,9 @@ func (d *draft) publish(ctx context.Context) error {
 	}
 	if plan.Gap {
 		d.log().Warn("the keys that hosts trust now do not sign what is published: a host that reads in the moment between the new root and timestamp.json fails once, and succeeds at its next try")
+	}
+	if root := d.state.Root; root.Expires.Before(d.expires.Timestamp) {
+		d.log().Warn("the root expires before what is published; pubsys root next begins a new one", "expires", root.Expires.Format(time.RFC3339))
 	}
 	if d.dry {
 		d.show(plan, "would publish")

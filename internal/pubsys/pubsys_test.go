@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hostler-os/hostler/internal/cli"
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"disk": makeDisk, "noise": makeNoise, "slotcmp": compareSlot,
+			"disk": makeDisk, "noise": makeNoise, "slotcmp": compareSlot, "zstd": packZstd,
 		},
 	})
 }
@@ -68,6 +69,15 @@ func noise(seed uint64, size int) []byte {
 		data[i] = byte(state >> 56)
 	}
 	return data
+}
+
+// packZstd is "zstd FROM TO".
+func packZstd(ts *testscript.TestScript, _ bool, args []string) {
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	z, err := zstd.NewWriter(nil)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), z.EncodeAll(data, nil), 0o644))
 }
 
 // compareSlot is "slotcmp DISK SLOT KIND FILE": a partition begins with the file.

@@ -312,11 +312,14 @@ func (r *release) check(d *draft) error {
 
 // pack adds a file as an lz4 frame; one that is packed already stays as it is.
 func (d *draft) pack(ctx context.Context, path, name string) (string, error) {
-	packed, err := pack.Packed(path)
+	format, err := pack.FormatOf(path)
 	if err != nil {
 		return "", err
 	}
-	if packed {
+	if format == pack.Zstd {
+		d.log().Warn("hosts of the reference read lz4 only, not zstd", "file", path)
+	}
+	if format != pack.Plain {
 		t, err := d.stage.File(ctx, name, path)
 		if err != nil {
 			return "", err

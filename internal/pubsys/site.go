@@ -182,6 +182,20 @@ func (p *place) load(ctx context.Context) (*publish.State, error) {
 	return s, nil
 }
 
+// uploaded finds out whether a server shows what was last written here. If not,
+// the next state would be derived from an old one, and drop what lies between.
+func (p *place) uploaded(s *publish.State) error {
+	written, err := publish.TimestampVersion(p.Metadata)
+	if err != nil {
+		return err
+	}
+	if published := s.Roles[publish.TimestampRole].Version; written > published {
+		return hintf("upload it first, timestamp.json last; to drop it, remove "+filepath.Join(p.Metadata, "timestamp.json"),
+			"the repository shows version %d, but version %d was written to %s", published, written, p.Metadata)
+	}
+	return nil
+}
+
 // earlier reads a root that lies beside the one that was named.
 func (p *place) earlier(version int64) []byte {
 	raw, err := durable.ReadFile(filepath.Join(filepath.Dir(p.site.root), fmt.Sprintf("%d.root.json", version)), publish.MaxSize)

@@ -39,7 +39,13 @@ func TestRepositoryOnServer(t *testing.T) {
 	if n, err := d.sees(d.path("repo")); err != nil || n != 1 {
 		t.Errorf("%d releases before the upload, %v", n, err)
 	}
+	// Before it is uploaded, nothing is derived from the old state.
+	again := []string{"refresh", "--dir", out, "--variant", "v", "--root", d.path("2.root.json"), "--key", d.path("b.pem")}
+	if err := d.run(durable.OS{}, append(again, site...)...); err == nil || !strings.Contains(err.Error(), "upload it first") {
+		t.Errorf("what was not uploaded was dropped: %v", err)
+	}
 	upload(t, out, d.path("repo"))
+	d.must(append(again, site...)...)
 	if n, err := d.sees(d.path("repo")); err != nil || n != 2 {
 		t.Errorf("%d releases after the upload, %v", n, err)
 	}

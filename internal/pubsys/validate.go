@@ -227,13 +227,20 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func faults(n int) string {
+	if n == 1 {
+		return "a fault"
+	}
+	return fmt.Sprintf("%d faults", n)
+}
+
 func (i *inspection) report(metadataOnly bool) error {
 	slices.Sort(i.wrong)
 	for _, text := range i.wrong {
 		i.printf("%s\n", text)
 	}
 	if len(i.wrong) > 0 {
-		return hintf("publish what is missing again; what was damaged is mended by the command that published it", "the repository has %d faults", len(i.wrong))
+		return hintf("publish what is missing again; what was damaged is mended by the command that published it", "the repository has %s", faults(len(i.wrong)))
 	}
 	v := i.state.Repo.Versions()
 	i.printf("root version %d, timestamp version %d: proved\n", v.Root, v.Timestamp)

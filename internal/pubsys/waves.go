@@ -175,7 +175,7 @@ func (a *app) listCommand() *cobra.Command {
 	format := cli.FormatTable
 	c := &cobra.Command{
 		Use: "list", Short: "list the releases of a repository",
-		Long:    "List the releases of a repository, newest last, with their waves.",
+		Long:    "List the releases of a repository in the order in which they were published, with their waves.",
 		Example: "  pubsys list --dir repo --root roots/1.root.json --variant metal-dev",
 		Args:    arguments(cobra.NoArgs),
 		RunE:    func(c *cobra.Command, _ []string) error { return a.list(c.Context(), s, format) },

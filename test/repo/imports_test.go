@@ -48,6 +48,11 @@ var unlinked = []struct {
 		"a renderer needs neither the store nor systemd",
 	},
 	{
+		"cmd/hostler",
+		[]string{module + "/internal/pubsys", module + "/internal/tufrepo/publish", module + "/internal/tufrepo/signer", module + "/internal/update/pack"},
+		"keys and publishing are no affair of hosts",
+	},
+	{
 		"internal/api/client",
 		[]string{"github.com/spf13/cobra", module + "/internal/api/server", module + "/internal/model"},
 		"other programs use it as a library",

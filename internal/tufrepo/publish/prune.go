@@ -119,6 +119,16 @@ func replacedMetadata(folder, role string, before time.Time) (replaced []OldFile
 	return replaced, nil
 }
 
+// TimestampVersion is that of the timestamp in a folder; 0 if there is none.
+func TimestampVersion(folder string) (int64, error) {
+	var timestamp Index
+	err := readBody(filepath.Join(folder, timestampFile), &timestamp)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return timestamp.Version, err
+}
+
 // inUse are the files that the timestamp leads to.
 func inUse(folder string) ([]string, error) {
 	var timestamp, snapshot Index

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -113,7 +114,7 @@ func (s *Stage) File(ctx context.Context, name, path string) (Target, error) {
 		return t, err
 	}
 	if same || s.Dry {
-		s.files = append(s.files, staged{"", final, t.Length, same})
+		s.add(staged{"", final, t.Length, same})
 		return t, nil
 	}
 	again, err := s.Make(ctx, name, func(w io.Writer) error {
@@ -146,7 +147,7 @@ func (s *Stage) Make(ctx context.Context, name string, fill func(io.Writer) erro
 		if err != nil {
 			return Target{}, err
 		}
-		s.files = append(s.files, staged{"", final, count.size, same})
+		s.add(staged{"", final, count.size, same})
 		return count.target(), nil
 	}
 	temp := filepath.Join(s.Targets, stagedPrefix+name)
@@ -156,8 +157,15 @@ func (s *Stage) Make(ctx context.Context, name string, fill func(io.Writer) erro
 	}
 	final := s.final(name, count.target())
 	same, err := holds(ctx, final, count.target())
-	s.files = append(s.files, staged{temp, final, count.size, same})
+	s.add(staged{temp, final, count.size, same})
 	return count.target(), err
+}
+
+// add notes a file; one image may serve for two partitions.
+func (s *Stage) add(f staged) {
+	if !slices.ContainsFunc(s.files, func(o staged) bool { return o.final == f.final }) {
+		s.files = append(s.files, f)
+	}
 }
 
 func (s *Stage) telling(name string) func(int64) {

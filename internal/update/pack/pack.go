@@ -53,22 +53,41 @@ const (
 	magicZstd = 0xfd2fb528
 )
 
-// Packed tells whether a file begins like an lz4 frame or a zstd frame.
-func Packed(path string) (bool, error) {
+// Format is how a file is packed.
+type Format string
+
+// The formats.
+const (
+	Plain Format = "plain"
+	InLZ4 Format = "lz4"
+	Zstd  Format = "zstd"
+)
+
+// FormatOf tells how a file begins.
+func FormatOf(path string) (Format, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return false, err
+		return Plain, err
 	}
 	defer f.Close()
-	var head [4]byte
-	if _, err := io.ReadFull(f, head[:]); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = nil
-		}
-		return false, err
+	return peek(bufio.NewReader(f))
+}
+
+func peek(r *bufio.Reader) (Format, error) {
+	head, err := r.Peek(4)
+	if errors.Is(err, io.EOF) {
+		return Plain, nil
 	}
-	magic := binary.LittleEndian.Uint32(head[:])
-	return magic == magicLZ4 || magic == magicZstd, nil
+	if err != nil {
+		return Plain, err
+	}
+	switch binary.LittleEndian.Uint32(head) {
+	case magicLZ4:
+		return InLZ4, nil
+	case magicZstd:
+		return Zstd, nil
+	}
+	return Plain, nil
 }
 
 // Open reads a file, as it was before it was packed if it is.
@@ -90,21 +109,14 @@ func Open(path string) (io.ReadCloser, error) {
 // Reader unpacks r, if it is packed.
 func Reader(r io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReader(r)
-	head, err := buffered.Peek(4)
-	if len(head) < 4 {
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return buffered, err
+	format, err := peek(buffered)
+	switch format {
+	case InLZ4:
+		return lz4.NewReader(buffered), err
+	case Zstd:
+		return zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1))
 	}
-	switch binary.LittleEndian.Uint32(head) {
-	case magicLZ4:
-		return lz4.NewReader(buffered), nil
-	case magicZstd:
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1))
-		return z, err
-	}
-	return buffered, nil
+	return buffered, err
 }
 
 // window is what whoever unpacks a folder must remember at most, in bytes.

@@ -43,8 +43,8 @@ func TestLZ4(t *testing.T) {
 		if err := os.WriteFile(path, packed.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if ok, err := pack.Packed(path); err != nil || !ok {
-			t.Errorf("it is not recognised: %v", err)
+		if format, err := pack.FormatOf(path); err != nil || format != pack.InLZ4 {
+			t.Errorf("it is taken as %s: %v", format, err)
 		}
 		r, err := pack.Open(path)
 		if err != nil {
@@ -75,8 +75,8 @@ func TestWhatIsNotPacked(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if ok, err := pack.Packed(path); err != nil || ok {
-			t.Errorf("%q is packed: %v", text, err)
+		if format, err := pack.FormatOf(path); err != nil || format != pack.Plain {
+			t.Errorf("%q is taken as %s: %v", text, format, err)
 		}
 		r, err := pack.Open(path)
 		if err != nil {
