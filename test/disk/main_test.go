@@ -12,13 +12,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/gpt"
+	"github.com/hostler-os/hostler/internal/updog"
 )
 
 // needed are the tools that judge, and those that attach images.
 var needed = []string{"sfdisk", "sgdisk", "losetup", "partx", "genisoimage", "fuseiso", "fusermount"}
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asUpdog) != "" {
+		cli.Main(updog.Run)
+	}
 	for _, tool := range needed {
 		if _, err := exec.LookPath(tool); err != nil {
 			fmt.Fprintf(os.Stderr, "disk tests: %v; on Debian: apt-get install fdisk gdisk mount util-linux genisoimage fuseiso fuse\n", err)
