@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Migration is the report of one time that the settings were carried from one
 // version of the image to another, or that this was rehearsed. Values that are
@@ -23,6 +26,18 @@ type Migration struct {
 	Missing    []string        `json:"missing,omitempty"`    // restrictions that the kernel lacks
 	Warnings   []string        `json:"warnings,omitempty"`
 	Kept       string          `json:"kept,omitempty"` // where the settings of From are kept
+}
+
+// maxKeptDiff is how many edits of a migration are kept; one may touch every setting.
+const maxKeptDiff = 200
+
+// Trimmed is the report as it is kept: of a long diff only the beginning.
+func (m Migration) Trimmed() Migration {
+	if n := len(m.Diff); n > maxKeptDiff {
+		m.Diff = m.Diff[:maxKeptDiff:maxKeptDiff]
+		m.Warnings = append(m.Warnings[:len(m.Warnings):len(m.Warnings)], fmt.Sprintf("of %d changed settings, %d are listed", n, maxKeptDiff))
+	}
+	return m
 }
 
 // OK tells whether the settings arrived, or would.

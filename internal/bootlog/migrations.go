@@ -14,7 +14,6 @@ import (
 const (
 	keptMigrations = 20
 	maxMigrations  = 16 << 20 // bytes of all reports
-	maxDiffKept    = 200      // edits of one report
 )
 
 // Migrations reads the reports of the last migrations, the oldest first; none if there is no file.
@@ -41,11 +40,7 @@ func AddMigration(root paths.Root, report api.Migration) error {
 	if err != nil {
 		all = nil
 	}
-	if len(report.Diff) > maxDiffKept {
-		report.Warnings = append(report.Warnings, fmt.Sprintf("of %d changed settings, %d are listed", len(report.Diff), maxDiffKept))
-		report.Diff = report.Diff[:maxDiffKept]
-	}
-	all = append(all, report)
+	all = append(all, report.Trimmed())
 	text, err := json.MarshalIndent(all[max(0, len(all)-keptMigrations):], "", "  ")
 	if err != nil {
 		return err

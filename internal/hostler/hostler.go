@@ -20,7 +20,6 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/healthcheck"
 	"github.com/hostler-os/hostler/internal/lint"
-	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/migrator"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
@@ -59,9 +58,6 @@ var programs = []program{
 
 // Run is the program hostler, or the one that args[0] names.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
-	if memexec.IsStage(args) { // between fork and exec of a migration
-		return memexec.RunStage(args)
-	}
 	if len(args) == 0 {
 		args = []string{name}
 	}

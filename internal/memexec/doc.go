@@ -10,8 +10,7 @@
 // Between fork and exec, Go cannot restrict a process as far as needed. So the
 // program that uses this package starts itself again under the name [Stage]; that
 // process restricts itself and becomes the executable, with execveat(2) of the
-// sealed file (stage.go). Programs that call Start must call [RunStage] when they are
-// called by that name; that includes tests, in TestMain.
+// sealed file (stage.go). Every program that links this package can do that.
 //
 // What an executable meets, in the order in which it is put on:
 //

@@ -16,13 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) {
-	if IsStage(os.Args) {
-		os.Exit(RunStage(os.Args))
-	}
-	os.Exit(m.Run())
-}
-
 // guest is testdata/guest, compiled once.
 var guest = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "guest")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -18,14 +17,18 @@ import (
 // Stage is the name that a program starts itself by to become another one.
 const Stage = "hostler-memexec"
 
-// IsStage tells whether a command line is that of the stage.
-func IsStage(args []string) bool {
-	return len(args) == 2 && filepath.Base(args[0]) == Stage
+// Whatever program links this package can become a stage, before anything of
+// its own begins: one that forgot to ask would run itself instead, tests whole
+// suites. This is the only work at import in the suite.
+func init() {
+	if len(os.Args) == 2 && os.Args[0] == Stage {
+		os.Exit(runStage(os.Args[1]))
+	}
 }
 
-// RunStage restricts this process and becomes the program in the file that it
+// runStage restricts this process and becomes the program in the file that it
 // has inherited. It returns only if it fails, with an exit code.
-func RunStage(args []string) int {
+func runStage(orders string) int {
 	// All of it happens in one thread: what Linux restricts are threads. The
 	// others vanish with exec.
 	runtime.LockOSThread()
@@ -34,7 +37,7 @@ func RunStage(args []string) int {
 	if report == nil {
 		return 1
 	}
-	if err := stage(args[1], report); err != nil {
+	if err := stage(orders, report); err != nil {
 		errno, _ := errors.AsType[syscall.Errno](err)
 		fmt.Fprintf(report, "%s%d %v\n", wordFailed, int(errno), err)
 	}

@@ -24,6 +24,16 @@ type Host struct {
 	Now       func() time.Time
 }
 
+// Rehearse is RehearseHost, for those who prepare an update.
+func (h Host) Rehearse(ctx context.Context, to manifest.Version) (*api.Migration, error) {
+	return RehearseHost(ctx, h, to)
+}
+
+// ModelTarget is the target that Rehearse reads, if the release brings it.
+func (h Host) ModelTarget(to manifest.Version) string {
+	return ModelTarget(h.OS.VariantID, h.OS.Arch, to.String())
+}
+
 // RehearseHost is Rehearse for a host and what an update has put into its
 // caches: the models are that of the image, and that of the release, if it
 // brings one. Without it only the form of the result is checked, and the report says so.
@@ -48,9 +58,9 @@ func RehearseHost(ctx context.Context, h Host, to manifest.Version) (*api.Migrat
 		r.Old, err = model.Load(share, variant)
 	}
 	if err != nil {
-		r.Log.Warn("what did not fit before is not known", "err", err)
+		r.Log.Debug("what did not fit before is not known", "err", err)
 	}
-	return r.withModel(ctx, ModelTarget(h.OS.VariantID, h.OS.Arch, to.String()), h.OS.VariantID)
+	return r.withModel(ctx, h.ModelTarget(to), h.OS.VariantID)
 }
 
 // withModel rehearses with the release's model. Metadata that cannot be proved

@@ -18,18 +18,10 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/durable/durabletest"
 	"github.com/hostler-os/hostler/internal/key"
-	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/migrate/migratetest"
 	"github.com/hostler-os/hostler/internal/model"
 )
-
-func TestMain(m *testing.M) {
-	if memexec.IsStage(os.Args) {
-		os.Exit(memexec.RunStage(os.Args))
-	}
-	os.Exit(m.Run())
-}
 
 func theModel(t *testing.T) *model.Model {
 	t.Helper()

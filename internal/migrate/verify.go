@@ -3,7 +3,6 @@ package migrate
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,6 @@ const (
 	maxCompressed  = 64 << 20  // of one migration
 	maxChain       = 256 << 20 // of all migrations of a chain, compressed
 	maxExecutable  = 128 << 20 // of one migration
-	maxVersions    = 4 << 10
 )
 
 // Cache is where an update has put what the next boot needs. Nothing in it is
@@ -35,7 +33,7 @@ type Cache struct {
 	TrustedRoot string // a file of the image
 	Metadata    string // folder
 	Targets     string // folder
-	Versions    string // file of the versions that were put there: see NoteVersions; may be missing
+	Versions    string // file of the versions that were put there: see tufrepo.SaveVersions; may be missing
 }
 
 // CacheBelow is the cache of the host with that root.
@@ -121,47 +119,20 @@ func (v *verifier) open(ctx context.Context) error {
 // checkAge refuses metadata that was put back: all of it is signed well, and
 // its versions were the newest once.
 func (v *verifier) checkAge() error {
-	text, err := durable.ReadFile(v.cache.Versions, maxVersions)
+	least, err := tufrepo.LoadVersions(v.cache.Versions)
 	if errors.Is(err, fs.ErrNotExist) {
 		v.log.Warn("no record of the metadata's versions: it may have been replaced by an older one", "path", v.cache.Versions)
 		return nil
 	}
-	var least tufrepo.Versions
-	if err == nil {
-		err = json.Unmarshal(text, &least)
-	}
-	if err != nil {
-		return fmt.Errorf("read versions of metadata: %w", err)
-	}
-	got := v.repo.Versions()
-	for _, role := range []struct {
-		name        string
-		got, wanted int64
-	}{
-		{"root", got.Root, least.Root},
-		{"timestamp", got.Timestamp, least.Timestamp},
-		{"snapshot", got.Snapshot, least.Snapshot},
-		{"targets", got.Targets, least.Targets},
-	} {
-		if role.got < role.wanted {
-			return &api.Error{
-				Code:    api.CodeConflict,
-				Message: fmt.Sprintf("%s metadata in %s has version %d, but the last update put version %d there", role.name, v.cache.Metadata, role.got, role.wanted),
-				Hint:    "somebody has put older metadata back; go back to the other slot and update again",
-			}
-		}
-	}
-	return nil
-}
-
-// NoteVersions keeps which metadata an update has put into the cache, after it has.
-func NoteVersions(fsys durable.FS, path string, v tufrepo.Versions) error {
-	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(fsys, path, append(text, '\n'), durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep}); err != nil {
-		return fmt.Errorf("keep versions of metadata: %w", err)
+	if role, have, want := v.repo.Versions().Before(least); role != "" {
+		return &api.Error{
+			Code:    api.CodeConflict,
+			Message: fmt.Sprintf("%s metadata in %s has version %d, but the last update put version %d there", role, v.cache.Metadata, have, want),
+			Hint:    "somebody has put older metadata back; go back to the other slot and update again",
+		}
 	}
 	return nil
 }

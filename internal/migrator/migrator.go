@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hostler-os/hostler/internal/cli"
-	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/paths"
 )
@@ -37,12 +36,8 @@ type app struct {
 	level     cli.Level
 }
 
-// Run is the program migrator. It is also what stands between fork and exec of
-// a migration: see package memexec.
+// Run is the program migrator.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
-	if memexec.IsStage(args) {
-		return memexec.RunStage(args)
-	}
 	a := &app{Streams: s, root: paths.Host}
 	root := newRoot(a)
 	if len(args) > 0 {

@@ -11,17 +11,9 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/cli"
-	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/migrate/migratetest"
 	"github.com/hostler-os/hostler/internal/migrator"
 )
-
-func TestMain(m *testing.M) {
-	if memexec.IsStage(os.Args) {
-		os.Exit(memexec.RunStage(os.Args))
-	}
-	os.Exit(m.Run())
-}
 
 // host is a world with the model of an image.
 func host(t *testing.T) *migratetest.World {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/update"
@@ -90,6 +91,12 @@ func (j *job) prepare(ctx context.Context) (apply, error) {
 	fmt.Fprintf(j.said, "Starting update to %s\n", u.Version)
 	journal := update.LoadJournal(j.root, j.log)
 	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: journal}
+	release, err := osrelease.Read(j.root)
+	if err != nil {
+		return nil, err
+	}
+	h := migrate.Host{Root: j.root, OS: release, Log: j.log}
+	i.Rehearse, i.Extra = h.Rehearse, []string{h.ModelTarget(u.Version)}
 	if i.Progress, err = j.teller(ctx, c, u); err != nil {
 		return nil, err
 	}

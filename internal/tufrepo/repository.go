@@ -226,13 +226,3 @@ func (r *Repository) metadataName(role string, version int64) string {
 func (r *Repository) fetch(ctx context.Context, role string, a announced, most int64) ([]byte, error) {
 	return r.source.Metadata(ctx, r.metadataName(role, a.version), a.limit(most))
 }
-
-// Versions are those of the believed metadata.
-type Versions struct {
-	Root, Timestamp, Snapshot, Targets int64
-}
-
-// Versions tells which metadata is believed.
-func (r *Repository) Versions() Versions {
-	return Versions{r.root.version, r.timestamp.version, r.snapshot.version, r.targets.version}
-}

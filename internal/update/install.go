@@ -12,8 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update/image"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
@@ -43,6 +45,12 @@ type Installation struct {
 	Journal  *Journal
 	Progress func(Progress) // nil: nobody looks
 
+	// Rehearse tries on a copy what the first boot of a version will do to the
+	// settings; nil: nobody does. If it fails, the release is not written, unless Force.
+	Rehearse func(ctx context.Context, to manifest.Version) (*api.Migration, error)
+	Force    bool
+	Extra    []string // targets that the rehearsal reads, if there are such
+
 	before func(step string) error // for tests: what happens before a step
 	sets   slot.Sets
 	names  []string // of the migrations, and the manifest
@@ -60,6 +68,7 @@ type step struct {
 var steps = []step{
 	{"check", (*Installation).check},
 	{"fetch migrations", (*Installation).cache},
+	{"rehearse migrations", (*Installation).rehearse},
 	{"clear flags", (*Installation).clear},
 	{"write root", func(i *Installation, ctx context.Context) error {
 		return i.write(ctx, "root", i.Update.Images.Root, slot.RootPartition)
@@ -74,7 +83,7 @@ var steps = []step{
 }
 
 // harmless are the steps before the first that touches the slot.
-var harmless = []string{"", "check", "fetch migrations"}
+var harmless = []string{"", "check", "fetch migrations", "rehearse migrations"}
 
 // Run runs all steps and keeps the journal. After an error the running slot
 // boots as before, and the spare one boots only if the flags were not yet cleared.
@@ -134,6 +143,11 @@ func (i *Installation) check(ctx context.Context) error {
 		return err
 	}
 	i.names = append(migrations, manifest.Name)
+	for _, name := range i.Extra {
+		if _, err := i.Catalog.repo.Target(ctx, name); err == nil {
+			i.names = append(i.names, name)
+		}
+	}
 	for kind, name := range map[slot.Kind]string{
 		slot.RootPartition: i.Update.Images.Root, slot.BootPartition: i.Update.Images.Boot, slot.HashPartition: i.Update.Images.Hash,
 	} {
@@ -202,8 +216,38 @@ func (i *Installation) cache(ctx context.Context) error {
 	if err := i.Catalog.repo.Cache(ctx, root.CachedMetadata(), root.Migrations(), i.names...); err != nil {
 		return fixed("Failed to store manifest and migrations: %w", err)
 	}
+	if err := tufrepo.SaveVersions(durable.OS{}, root.CachedVersions(), i.Catalog.repo.Versions()); err != nil {
+		return fixed("Failed to store manifest and migrations: %w", err)
+	}
 	i.Catalog.query.set("migrations", strings.Join(i.names, ","))
 	return nil
+}
+
+// rehearse tries the migrations before anything is written. Its report is part
+// of the attempt, and tells the boot what it may let pass.
+func (i *Installation) rehearse(ctx context.Context) error {
+	if i.Rehearse == nil {
+		return nil
+	}
+	report, err := i.Rehearse(ctx, i.Update.Version)
+	noted := i.Journal.note(i.Catalog.host.Now(), func(a *Attempt) {
+		a.Forced = i.Force
+		if report != nil {
+			trimmed := report.Trimmed()
+			a.Rehearsal = &trimmed
+		}
+	})
+	if err == nil || noted != nil {
+		return noted
+	}
+	if i.Force {
+		i.Catalog.host.Log.Warn("the settings cannot be migrated; the update goes on, as it was forced", "err", err)
+		return nil
+	}
+	return &api.Error{
+		Code: api.CodeConflict, Message: fmt.Sprintf("the settings of this host cannot be brought to %s: %v", i.Update.Version, err),
+		Hint: "migrator rehearse --migrate-to-version " + i.Update.Version.String() + " tells more; updog update --force goes on all the same",
+	}
 }
 
 func (i *Installation) clear(ctx context.Context) error { return i.change(ctx, slot.ClearInactive) }

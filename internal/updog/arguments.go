@@ -29,6 +29,8 @@ OPTIONS:
   -i, --image VERSION         this version and no other, whatever the lock says, and though it failed before
       --variant VARIANT       as if the host were of this variant
   -n, --now, --ignore-waves   do not wait for this host's turn
+      --force                 write the update although its migrations fail on a copy of the settings; values
+                              that its model refuses are not used then
   -j, --json                  print JSON
   -a, --all                   check-update: list all that may be applied, newest first;
                               explain: also releases for other hosts
@@ -49,6 +51,7 @@ type arguments struct {
 	forced      *manifest.Version
 	variant     string
 	ignoreWaves bool
+	force       bool
 	json, all   bool
 	reboot      bool
 	root        string
@@ -116,6 +119,7 @@ var flags = []flag{
 	}},
 	{[]string{"--variant"}, true, text(func(a *arguments) *string { return &a.variant })},
 	{[]string{"-n", "--now", "--ignore-waves"}, false, toggle(func(a *arguments) *bool { return &a.ignoreWaves })},
+	{[]string{"--force"}, false, toggle(func(a *arguments) *bool { return &a.force })},
 	{[]string{"-j", "--json"}, false, toggle(func(a *arguments) *bool { return &a.json })},
 	{[]string{"-a", "--all"}, false, toggle(func(a *arguments) *bool { return &a.all })},
 	{[]string{"-r", "--reboot"}, false, toggle(func(a *arguments) *bool { return &a.reboot })},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
@@ -108,7 +109,11 @@ func (a *app) install(ctx context.Context, activate bool) error {
 	if !ok {
 		return a.nothing(choice)
 	}
-	if err := a.write(ctx, &update.Installation{Catalog: c, Update: u, Disk: d, Journal: j}); err != nil {
+	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: j, Force: a.force}
+	if err := a.rehearsed(i); err != nil {
+		return err
+	}
+	if err := a.write(ctx, i); err != nil {
 		return err
 	}
 	if activate {
@@ -123,6 +128,17 @@ func (a *app) install(ctx context.Context, activate bool) error {
 		return err
 	}
 	return a.maybeReboot(ctx)
+}
+
+// rehearsed lets an installation try the migrations on a copy of the settings.
+func (a *app) rehearsed(i *update.Installation) error {
+	release, err := osrelease.Read(paths.Root(a.root))
+	if err != nil {
+		return err
+	}
+	h := migrate.Host{Root: paths.Root(a.root), OS: release, Log: a.log, Now: a.now}
+	i.Rehearse, i.Extra = h.Rehearse, []string{h.ModelTarget(i.Update.Version)}
+	return nil
 }
 
 // nothing tells that there is nothing to do.

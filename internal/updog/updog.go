@@ -17,7 +17,6 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
-	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/signpost"
@@ -31,9 +30,6 @@ const name = "updog"
 
 // Run is a cli.Program.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
-	if memexec.IsStage(args) { // between fork and exec of a migration that is rehearsed
-		return memexec.RunStage(args)
-	}
 	now, err := cli.Clock(ctx)
 	if err != nil {
 		return cli.Report(s.Err, name, err)

@@ -134,19 +134,19 @@ var rooms = []struct {
 	{"migrate/migratetest", []string{"api", "datastore", "durable", "key", "migrate", "paths", "tufrepo", "tufrepo/tufrepotest", "update/manifest"}},
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
-	{"update/updatetest", []string{"paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
-	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/manifest", "updater"}},
+	{"update/updatetest", []string{"migrate/migratetest", "paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
+	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "migrate", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"migrator", []string{
-		"api", "bootlog", "calendar", "cli", "key", "memexec", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
+		"api", "bootlog", "calendar", "cli", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
 	}},
-	{"updog", []string{"api", "cli", "memexec", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
+	{"updog", []string{"api", "cli", "migrate", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
 	{"pubsys", []string{
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "model", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "memexec", "migrator", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "migrator", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
 const embedded = ""

@@ -116,7 +116,7 @@ func (w *World) Prepare() {
 	if err := repo.Cache(ctx, w.Root.CachedMetadata(), w.Root.Migrations(), repo.Targets()...); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := migrate.NoteVersions(durable.OS{}, w.Root.CachedVersions(), repo.Versions()); err != nil {
+	if err := tufrepo.SaveVersions(durable.OS{}, w.Root.CachedVersions(), repo.Versions()); err != nil {
 		w.t.Fatal(err)
 	}
 }

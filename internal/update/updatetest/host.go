@@ -18,6 +18,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
+	"github.com/hostler-os/hostler/internal/migrate/migratetest"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
@@ -112,8 +113,8 @@ func (h *Host) migrate(to manifest.Version) {
 	if to.Compare(from) < 0 {
 		from, to = to, from
 	}
-	name := fmt.Sprintf("migrate_v%s_test.lz4", to)
-	h.Repo.AddTarget("targets", name, h.pack([]byte(name)))
+	name := fmt.Sprintf("migrate_v%s_noop.lz4", to)
+	h.Repo.AddTarget("targets", name, migratetest.Guest(h.t))
 	h.Manifest.Migrations = append(h.Manifest.Migrations, manifest.Migration{From: from, To: to, Targets: []string{name}})
 }
 
