@@ -54,7 +54,7 @@ type Written struct {
 	Image   string `json:"image"` // root, boot or hash
 	Way     Way    `json:"way"`
 	Whole   int64  `json:"whole"`              // to fetch, if it is fetched whole
-	Fetched int64  `json:"fetched"`            // by this attempt
+	Fetched int64  `json:"fetched"`            // by this attempt, the index included
 	Reused  int64  `json:"reused"`             // of the image itself: what was here already
 	Written int64  `json:"written"`            // of the image itself: what differed on the disk
 	NoDelta string `json:"no_delta,omitempty"` // why the whole was fetched although there is an index

@@ -78,10 +78,11 @@ var errNoIndex = errors.New("the image has no index")
 
 // fromDelta makes the image out of what is here and what is fetched.
 func (w *writing) fromDelta(ctx context.Context) error {
-	x, err := w.Catalog.index(ctx, w.target.Name)
+	x, size, err := w.Catalog.index(ctx, w.target.Name)
 	if err != nil {
 		return err
 	}
+	w.done.Fetched = size
 	if x.Size > w.place.Size() {
 		return fmt.Errorf("%w: it has %d bytes, the partition %d", image.ErrTooLarge, x.Size, w.place.Size())
 	}
@@ -104,7 +105,7 @@ func (w *writing) fromDelta(ctx context.Context) error {
 	}
 	w.now.Size, w.now.Reused = plan.Fetch, plan.Kept+plan.Copied
 	report, err := plan.Assemble(ctx, w.place, running, blocks, w.tellDelta)
-	w.done.Fetched = report.Fetched
+	w.done.Fetched += report.Fetched
 	if err != nil {
 		return err
 	}
@@ -123,24 +124,25 @@ func (w *writing) tellDelta(p delta.Progress) {
 	w.tell(image.Progress{Phase: phases[p.Phase], Read: p.Fetched, Done: p.Done, Changed: p.Written})
 }
 
-// index reads the index of an image, proved; errNoIndex if there is none.
-func (c *Catalog) index(ctx context.Context, name string) (*delta.Index, error) {
+// index reads the index of an image, proved, and tells its size in bytes;
+// errNoIndex if there is none.
+func (c *Catalog) index(ctx context.Context, name string) (x *delta.Index, size int64, err error) {
 	t, err := c.repo.Target(ctx, delta.IndexName(name))
 	if errors.Is(err, tufrepo.ErrNoTarget) {
-		return nil, errNoIndex
+		return nil, 0, errNoIndex
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if t.Length > delta.MaxIndexSize {
-		return nil, fmt.Errorf("target %s has %d bytes, an index has at most %d", t.Name, t.Length, delta.MaxIndexSize)
+		return nil, 0, fmt.Errorf("target %s has %d bytes, an index has at most %d", t.Name, t.Length, delta.MaxIndexSize)
 	}
 	body, err := c.repo.Open(ctx, t.Name)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	x, err := delta.ReadIndex(body)
-	return x, errors.Join(err, body.Close())
+	x, err = delta.ReadIndex(body)
+	return x, t.Length, errors.Join(err, body.Close())
 }
 
 // blocks is where the chunks of an image are, of which x is the index.

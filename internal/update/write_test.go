@@ -100,7 +100,7 @@ func TestDelta(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range w.journal().Last().Images {
-		if i.Fetched+i.Written != 0 || i.Reused != 700_000 {
+		if _, index := w.file(i.Image + ".lz4.index"); i.Fetched != int64(len(index)) || i.Written != 0 || i.Reused != 700_000 {
 			t.Errorf("again: %+v", i)
 		}
 	}

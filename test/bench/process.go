@@ -77,19 +77,20 @@ func memory(ctx context.Context, b *bench) ([]row, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	resident, err := residentMemory(s.server.Process.Pid)
+	resident, err := memoryOf(s.server.Process.Pid, "VmRSS")
 	return []row{below("resident memory of an idle apiserver", resident, aimedMemory)}, err
 }
 
-func residentMemory(pid int) (int64, error) {
+// memoryOf is a number in bytes of a process's status: VmRSS what it has, VmHWM the most that it had.
+func memoryOf(pid int, field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, after, found := strings.Cut(string(status), "VmRSS:")
+	_, after, found := strings.Cut(string(status), field+":")
 	var kilobytes int64
 	if _, err := fmt.Sscanf(after, "%d kB", &kilobytes); !found || err != nil {
-		return 0, fmt.Errorf("no VmRSS in the status of process %d", pid)
+		return 0, fmt.Errorf("no %s in the status of process %d", field, pid)
 	}
 	return kilobytes << 10, nil
 }
