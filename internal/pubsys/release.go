@@ -86,8 +86,15 @@ func (a *app) releaseCommand() *cobra.Command {
 	f.StringVar(&r.expiry, "expiry", defaultExpiry, expiryUsage)
 	f.BoolVar(&r.gaps, "allow-gaps", false, "publish even if some version has no chain of migrations to this one")
 	f.BoolVar(&r.whole, "no-delta", false, "do not publish the images in blocks as well: hosts then fetch them whole")
+	completePolicies(c)
 	require(c, "root-image", "boot-image", "hash-image", "waves")
 	return c
+}
+
+// completePolicies offers the policies that come with the program, and files.
+func completePolicies(c *cobra.Command) {
+	c.RegisterFlagCompletionFunc("waves", cobra.FixedCompletions(append(manifest.PolicyNames(), noWaves), cobra.ShellCompDirectiveDefault))
+	c.RegisterFlagCompletionFunc("expiry", cobra.FixedCompletions([]string{defaultExpiry}, cobra.ShellCompDirectiveDefault))
 }
 
 // edit puts the release into a draft.
