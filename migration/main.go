@@ -19,6 +19,9 @@ const (
 	ExitUsage  = 2
 )
 
+// collectFrom is the memory, in bytes, from which on garbage is collected.
+const collectFrom = 64 << 20
+
 const usage = `Usage: %s --forward | --backward
 
 A data migration. It reads one JSON document with the settings of a host on
@@ -33,6 +36,10 @@ Exit codes: 0 migrated, 1 failed (nothing is written), 2 wrong usage.
 
 // Main is the whole program of a migration; it does not return.
 func Main(m Migration) {
+	// It lives for a moment: collecting garbage would cost more than the garbage,
+	// until there is a lot of it.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(collectFrom)
 	os.Exit(Run(m, os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 

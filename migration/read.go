@@ -23,8 +23,9 @@ func Read(r io.Reader) (*Document, error) {
 	return Parse(text.Bytes())
 }
 
-// firstRead is the memory that most documents fit into, so that it need not grow.
-const firstRead = 128 << 10
+// firstRead is memory that most documents fit into, so that it need not grow.
+// What of it is not written to costs nothing.
+const firstRead = 1 << 20
 
 // Parse is Read for a text, which the document keeps: it must not be changed
 // afterwards.
@@ -32,7 +33,7 @@ func Parse(text []byte) (*Document, error) {
 	if len(text) > MaxDocument {
 		return nil, fmt.Errorf("read document: it has more than %d bytes", MaxDocument)
 	}
-	r := &reader{text: text, dec: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
+	r := &reader{text: text, copy: string(text), dec: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
 	d, err := r.document()
 	if err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
@@ -46,6 +47,7 @@ func Parse(text []byte) (*Document, error) {
 // names of an object for that, which takes longer than all else.
 type reader struct {
 	text []byte
+	copy string // of the text: keys are parts of it, so that they need no memory of their own
 	dec  *jsontext.Decoder
 }
 
@@ -135,6 +137,7 @@ func (r *reader) store() (*Store, error) {
 
 // data reads the settings. They are sorted already when a program of the suite wrote them.
 func (r *reader) data(s *Store) error {
+	s.sorted = make([]datum, 0, r.guess())
 	err := r.keys(func(k string) error {
 		value, err := r.value()
 		if err == nil {
@@ -157,6 +160,9 @@ func (r *reader) data(s *Store) error {
 	return nil
 }
 
+// guess is about how many settings the rest of the document has.
+func (r *reader) guess() int { return (len(r.text) - int(r.dec.InputOffset())) / 100 }
+
 // placed is the layer of a key, which is not copied out of the document's text
 // unless it has escapes.
 type placed struct {
@@ -165,6 +171,7 @@ type placed struct {
 }
 
 func (r *reader) layers(layers *[]placed) error {
+	*layers = make([]placed, 0, r.guess())
 	return r.names(func(k []byte) error {
 		layer, err := r.layer()
 		if err != nil {
@@ -229,12 +236,21 @@ func (r *reader) metadata(s *Store) error {
 // keys is names for keys, which it hands out in canonical form.
 func (r *reader) keys(fn func(k string) error) error {
 	return r.names(func(name []byte) error {
-		k, err := canonical(string(name))
+		k, err := canonical(r.string(name))
 		if err != nil {
 			return err
 		}
 		return fn(k)
 	})
+}
+
+// string returns a name that names has just handed out.
+func (r *reader) string(name []byte) string {
+	end := int(r.dec.InputOffset()) - 1 // before the quote
+	if start := end - len(name); start >= 0 && r.copy[start:end] == string(name) {
+		return r.copy[start:end]
+	}
+	return string(name) // it has escapes
 }
 
 // object calls fn for each member of an object that has a few; fn reads the value.

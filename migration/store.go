@@ -256,7 +256,7 @@ func isCanonical(k string) bool {
 	last := byte('.')
 	for i := range len(k) {
 		c := k[i]
-		if c == '.' && last == '.' || c != '.' && !plain[c] {
+		if c == '.' && last == '.' || c != '.' && !isPlain(c) {
 			return false
 		}
 		last = c
@@ -264,13 +264,10 @@ func isCanonical(k string) bool {
 	return last != '.'
 }
 
-// plain are the bytes that a bare segment is made of.
-var plain = func() (set [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/") {
-		set[c] = true
-	}
-	return set
-}()
+// isPlain tells whether a bare segment may have a byte.
+func isPlain(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '/'
+}
 
 // encode writes a value as compact JSON, without the escapes for HTML.
 func encode(k string, value any) (json.RawMessage, error) {
