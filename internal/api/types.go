@@ -62,6 +62,15 @@ const (
 	StrengthWeak   Strength = "weak"
 )
 
+// TransactionImport is in the origin of what was taken over from the reference.
+const TransactionImport = "import"
+
+// Imported tells whether the value was taken over from the reference, which
+// does not tell where it had it from.
+func (o Origin) Imported() bool {
+	return o.Transaction == TransactionImport && o.Caller != nil && o.Caller.Program != ""
+}
+
 // Edit is one key of a change: its effective value before and after, absent
 // where there is none. Secret values are masked.
 type Edit struct {

@@ -132,6 +132,9 @@ func originText(o api.Origin) string {
 		api.LayerUserData:  "user data",
 		api.LayerUser:      "the API",
 	}[o.Layer]
+	if o.Imported() {
+		text = "an import"
+	}
 	if o.Strength == api.StrengthWeak {
 		text += ", until the next boot"
 	}

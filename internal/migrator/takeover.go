@@ -132,7 +132,7 @@ func printKeys(w io.Writer, r *takeover.Report) {
 
 func printRefused(w io.Writer, list []api.Misfit, word string) {
 	for _, r := range list {
-		fmt.Fprintf(w, "%s: %s\n", word, r.Message)
+		fmt.Fprintf(w, "%s: %s\n", word, takeover.Why(r))
 	}
 }
 

@@ -22,9 +22,6 @@ import (
 	"github.com/hostler-os/hostler/internal/refstore"
 )
 
-// transaction is in the origin of all that was imported.
-const transaction = "import"
-
 // Options are what an import or an export goes by.
 type Options struct {
 	Model *model.Model // of the image
@@ -78,9 +75,17 @@ func (e *RefusedError) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "import datastore: the model refuses %d of its values; nothing was imported", len(e.Refused))
 	for _, m := range e.Refused {
-		text.WriteString("\n  " + m.Message)
+		text.WriteString("\n  " + Why(m))
 	}
 	return text.String()
+}
+
+// Why says which value was refused, and why.
+func Why(m api.Misfit) string {
+	if strings.HasPrefix(m.Message, m.Key+":") {
+		return m.Message
+	}
+	return m.Key + ": " + m.Message
 }
 
 // Import makes the datastore at path, which must not exist yet, from that of
@@ -183,6 +188,9 @@ func (i *imported) fit(p key.Pair, layer api.Layer, m *model.Model) []key.Pair {
 	}
 	misfit := api.Misfit{Key: string(p.Key), Layer: layer, Message: err.Error()}
 	if refusal, ok := errors.AsType[*model.Error](err); ok {
+		for n := range refusal.Violations { // of a document that nobody sees
+			refusal.Violations[n].Line, refusal.Violations[n].Column = 0, 0
+		}
 		misfit.Message, misfit.Hint = refusal.API().Message, refusal.API().Hint
 	}
 	i.report.Refused = append(i.report.Refused, misfit)
@@ -226,7 +234,7 @@ func (i *imported) write(ctx context.Context, path string, o Options) error {
 		return err
 	}
 	author := datastore.Author{
-		Caller: api.Caller{PID: int32(os.Getpid()), Program: "migrator"}, Transaction: transaction,
+		Caller: api.Caller{PID: int32(os.Getpid()), Program: "migrator"}, Transaction: api.TransactionImport,
 		Reason: "import of the datastore of version " + i.report.Version,
 	}
 	err = draft.Update(ctx, author, i.fill)
