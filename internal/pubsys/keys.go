@@ -81,9 +81,11 @@ type keyView struct {
 
 func (a *app) keysShow() *cobra.Command {
 	format := cli.FormatTable
+	var inPEM bool
 	c := &cobra.Command{
 		Use: "show KEY…", Short: "show ids and kinds of keys",
-		Long:    "Show what metadata says of keys. The id is the one that root metadata has.",
+		Long: `Show what metadata says of keys. The id is the one that root metadata has. --pem
+prints the public keys for whoever makes a root, such as those of a token.`,
 		Example: "  pubsys keys show keys/root-1.pub\n  pubsys keys show -o json 'pkcs11:token=release;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so'",
 		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -97,9 +99,17 @@ func (a *app) keysShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if inPEM {
+					text, err := key.PEM()
+					if err != nil {
+						return err
+					}
+					a.printf("%s", text)
+					continue
+				}
 				views = append(views, keyView{id, source, key, key.Type, key.Scheme, key.Value.Public})
 			}
-			if format != cli.FormatTable {
+			if format != cli.FormatTable && !inPEM {
 				return format.Print(a.Out, views, nil)
 			}
 			for _, v := range views {
@@ -110,6 +120,7 @@ func (a *app) keysShow() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&inPEM, "pem", false, "print the public keys in PEM")
 	formatFlag(c, &format)
 	return c
 }

@@ -83,6 +83,11 @@ func (d *draft) publish(ctx context.Context) error {
 			return err
 		}
 	}
+	for i, k := range signers {
+		if !d.state.Knows(k.Key()) {
+			d.log().Warn("the root gives this key no role: it signs nothing", "key", d.keys[i])
+		}
+	}
 	e := &publish.Edition{
 		State: d.state, Stage: d.stage, Targets: d.targets, Expires: d.expires, Signers: signers, Now: d.now(), Renew: d.renew, Scope: d.scope,
 	}

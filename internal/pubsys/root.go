@@ -68,6 +68,9 @@ func (e *edits) apply(ctx context.Context, r *publish.Root, now time.Time) error
 		if err != nil {
 			return fmt.Errorf("--expires: %w", err)
 		}
+		if !at.After(now) {
+			return fmt.Errorf("--expires: %s is over", at.UTC().Format(time.RFC3339))
+		}
 		r.Expires = at.Truncate(time.Second)
 	}
 	// Keys are removed first, so that one can be replaced.

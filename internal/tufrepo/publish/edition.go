@@ -85,6 +85,10 @@ func (e *Edition) Plan(ctx context.Context) (*Plan, error) {
 	if !e.changed() {
 		return p, nil
 	}
+	if !e.State.Root.ConsistentSnapshot {
+		return nil, hinted("the root says that the repository has no consistent snapshots: files would be replaced under the eyes of clients",
+			"pubsys root next makes a root that says otherwise; publish it with pubsys refresh")
+	}
 	if e.Scope != Everything && e.State.Fresh() {
 		return nil, hinted("there is nothing yet that could be renewed", "publish a release first")
 	}

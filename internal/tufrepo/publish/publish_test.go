@@ -126,8 +126,12 @@ func TestEditingRoots(t *testing.T) {
 	if err := r.AddKey(publish.RootRole, b.Key()); err != nil || r.Check() != nil {
 		t.Errorf("%v, %v", err, r.Check())
 	}
+	r.ConsistentSnapshot = false
+	if err := r.Check(); err == nil || !strings.Contains(err.Error(), "consistent_snapshot is false") {
+		t.Errorf("got %v", err)
+	}
 	next, err := r.Next(start.AddDate(1, 0, 0))
-	if err != nil || next.Version != 2 {
+	if err != nil || next.Version != 2 || !next.ConsistentSnapshot {
 		t.Fatalf("%+v, %v", next, err)
 	}
 	if err := next.RemoveKey(publish.RootRole, id(t, a)[:12]); err != nil {

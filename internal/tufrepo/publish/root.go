@@ -171,7 +171,8 @@ func (r *Root) Check() error {
 	return errors.Join(errs...)
 }
 
-// Next is a copy of the root, one version newer.
+// Next is a copy of the root, one version newer. Consistent snapshots, without
+// which nothing here publishes, are switched on.
 func (r *Root) Next(expires time.Time) (*Root, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -181,7 +182,7 @@ func (r *Root) Next(expires time.Time) (*Root, error) {
 	if err := json.Unmarshal(text, next); err != nil {
 		return nil, err
 	}
-	next.Version, next.Expires = r.Version+1, whole(expires)
+	next.Version, next.Expires, next.ConsistentSnapshot = r.Version+1, whole(expires), true
 	return next, nil
 }
 

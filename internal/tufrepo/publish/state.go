@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/tufrepo"
+	"github.com/hostler-os/hostler/internal/tufrepo/signer"
 )
 
 // RootFile is a root as it is published.
@@ -315,3 +316,16 @@ func (s *State) Pending() []RootFile { return s.pending }
 
 // First is the oldest root that is known.
 func (s *State) First() RootFile { return s.first }
+
+// Knows tells whether a key may sign anything here: for some role of a root at
+// which clients may stand.
+func (s *State) Knows(key signer.Key) bool {
+	for _, root := range s.rings {
+		for _, role := range Roles {
+			if root.Keyring(role).Knows(key) {
+				return true
+			}
+		}
+	}
+	return false
+}

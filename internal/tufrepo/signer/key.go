@@ -59,6 +59,18 @@ func (k Key) Verify(message, signature []byte) bool {
 	return err == nil && p.Verify(message, signature)
 }
 
+// PEM writes the key as other programs read it.
+func (k Key) PEM() (string, error) {
+	if k.Type != "ed25519" {
+		return strings.TrimSpace(k.Value.Public) + "\n", nil
+	}
+	raw, err := hex.DecodeString(k.Value.Public)
+	if err != nil {
+		return "", err
+	}
+	return PublicPEM(ed25519.PublicKey(raw))
+}
+
 func (k Key) parse() (tufrepo.PublicKey, error) {
 	return tufrepo.ParsePublicKey(k.Type, k.Scheme, k.Value.Public)
 }

@@ -152,6 +152,10 @@ func TestGenerate(t *testing.T) {
 				t.Errorf("%s: %s: %v", kind, source, err)
 			}
 		}
+		public, err := os.ReadFile(signer.PublicFile(path))
+		if text, errPEM := key.PEM(); err != nil || errPEM != nil || text != string(public) {
+			t.Errorf("%s: %v, %v, %s", kind, err, errPEM, text)
+		}
 		if _, err := signer.Generate(durable.OS{}, kind, path); err == nil || !strings.Contains(err.Error(), "not replaced") {
 			t.Errorf("made again: %v", err)
 		}
