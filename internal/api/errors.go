@@ -21,6 +21,7 @@ const (
 	CodeRenderFailed   Code = "render-failed"   // a template cannot be rendered
 	CodeApplyFailed    Code = "apply-failed"    // a file or a service
 	CodeUnavailable    Code = "unavailable"     // the server is stopping
+	CodeDiskFull       Code = "disk-full"       // no space is left for the settings
 	CodeNotImplemented Code = "not-implemented" // a route that later work adds
 )
 

@@ -305,6 +305,7 @@ func TestEditedByHand(t *testing.T) {
 	if c := must(t, w.do(t, set("a=a3")), api.StateDone); planned(c, "one").Edited {
 		t.Error("still edited")
 	}
+	w.wantFewCopies(t)
 	if err := os.Remove(w.root.Join("/etc/one")); err != nil {
 		t.Fatal(err)
 	}
@@ -463,5 +464,23 @@ func TestOwnFolderIsSafe(t *testing.T) {
 	}
 	if _, err := w.Submit(t.Context(), set("a=a1")); code(err) != api.CodeApplyFailed || !strings.Contains(err.Error(), "own folder") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// wantFewCopies leaves many copies of older changes and expects the next one to make room.
+func (w *world) wantFewCopies(t *testing.T) {
+	t.Helper()
+	for id := 1000; id < 1200; id++ {
+		if err := os.MkdirAll(filepath.Join(w.root.Edited(), strconv.Itoa(id), "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(w.root.Join("/etc/one"), []byte("by hand again\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must(t, w.do(t, set("a=a5")), api.StateDone)
+	entries, err := os.ReadDir(w.root.Edited())
+	if err != nil || len(entries) > 100 {
+		t.Errorf("%d folders of copies are kept, %v", len(entries), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -182,9 +183,30 @@ func (e *Engine) write(r *running, f *file) error {
 	return nil
 }
 
+// maxCopies is of how many changes copies are kept of what was edited by hand.
+const maxCopies = 100
+
 func (e *Engine) keepCopy(r *running, f *file) error {
+	e.pruneCopies()
 	name := filepath.Join(e.cfg.Root.Edited(), strconv.FormatUint(r.rec.Change.ID, 10), f.target)
 	return durable.WriteFile(e.disk.fs, name, f.disk.Data, durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep})
+}
+
+// pruneCopies makes room for one more. What cannot be removed stays.
+func (e *Engine) pruneCopies() {
+	entries, _ := os.ReadDir(e.cfg.Root.Edited()) // none yet
+	var ids []uint64
+	for _, entry := range entries {
+		if id, err := strconv.ParseUint(entry.Name(), 10, 64); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range ids[:max(0, len(ids)-maxCopies+1)] {
+		if err := os.RemoveAll(filepath.Join(e.cfg.Root.Edited(), strconv.FormatUint(id, 10))); err != nil {
+			e.cfg.Log.Warn("remove an old copy of what was edited", "change", id, "err", err)
+		}
+	}
 }
 
 // reloadJobs is the daemon-reload that unit files need.

@@ -104,14 +104,19 @@ func (e *Engine) Wait(ctx context.Context, id uint64) (*api.Change, error) {
 	}
 }
 
-// maxEvents bounds the changes of which a slow watcher has not heard yet.
-const maxEvents = 1024
+// Bounds of what a slow watcher has not heard of yet: changes, and bytes of
+// their plans, which nobody else may hold any more.
+const (
+	maxEvents     = 1024
+	maxEventBytes = 8 << 20
+)
 
 // watcher holds the events that a watcher has not taken yet: at most one a
 // change, the latest, since each holds the whole change.
 type watcher struct {
 	mu     sync.Mutex
 	events []api.Event
+	bytes  int
 	wake   chan struct{} // holds a token when there is something new
 	ended  bool
 }
@@ -152,12 +157,14 @@ func (w *watcher) push(event api.Event) {
 	defer w.mu.Unlock()
 	same := func(other api.Event) bool { return other.Change.ID == event.Change.ID }
 	if i := slices.IndexFunc(w.events, same); i >= 0 {
+		w.bytes -= weight(w.events[i])
 		w.events[i] = event
 	} else {
 		w.events = append(w.events, event)
 	}
-	if len(w.events) > maxEvents {
-		w.events = slices.Delete(w.events, 0, 1)
+	w.bytes += weight(event)
+	for len(w.events) > maxEvents || w.bytes > maxEventBytes && len(w.events) > 1 {
+		w.take()
 	}
 	w.signal()
 }
@@ -183,9 +190,27 @@ func (w *watcher) next() (event api.Event, ok, ended bool) {
 	if len(w.events) == 0 {
 		return api.Event{}, false, w.ended
 	}
-	event = w.events[0]
+	return w.take(), true, false
+}
+
+// take removes the oldest event.
+func (w *watcher) take() api.Event {
+	event := w.events[0]
 	w.events = slices.Delete(w.events, 0, 1)
-	return event, true, false
+	w.bytes -= weight(event)
+	return event
+}
+
+// weight is about how many bytes an event keeps in memory.
+func weight(event api.Event) int {
+	total := 1 << 10
+	for _, f := range event.Change.Plan.Files {
+		total += len(f.Diff)
+	}
+	for _, edit := range event.Change.Plan.Edits {
+		total += len(edit.Key) + len(edit.Before) + len(edit.After)
+	}
+	return total
 }
 
 func (w *watcher) deliver(ctx context.Context, out chan<- api.Event) {

@@ -300,7 +300,7 @@ func (tx *Tx) NextChange() (uint64, error) {
 // by OpenChanges and kept; of the others the oldest are forgotten some day.
 func (tx *Tx) PutChange(id uint64, open bool, record []byte) error {
 	if len(record) > maxRecord {
-		return tooLarge("", "record of change %d has %d bytes; at most %d are possible", id, len(record), maxRecord)
+		return tooLarge("change fewer settings at a time: what is kept of a change are its files before and after", "record of change %d has %d bytes; at most %d are possible", id, len(record), maxRecord)
 	}
 	payload := append([]byte{changeFinal}, record...)
 	if open {

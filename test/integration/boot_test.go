@@ -213,6 +213,10 @@ func TestFullDiskAtBoot(t *testing.T) {
 		t.Error("the report is empty")
 	}
 	h.wantReachable()
+	h.Write("/etc/large.toml", "[settings]\nmotd = \""+strings.Repeat("x", 1<<20)+"\"\n")
+	if r := h.Run("apiclient", "apply", "file:///etc/large.toml"); r.Code == 0 || !strings.Contains(r.Stderr, "no space is left on the disk that has the settings") {
+		t.Errorf("a change on a full disk: %v\n%s", r, r.Stderr)
+	}
 	h.sundog()
 	h.completes() // this disk forgets at a reboot, so user data is loaded anew
 	h.wantFile("/etc/motd", "from user data")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
@@ -34,6 +35,8 @@ func status(code api.Code) int {
 		return http.StatusNotImplemented
 	case api.CodeUnavailable:
 		return http.StatusServiceUnavailable
+	case api.CodeDiskFull:
+		return http.StatusInsufficientStorage
 	}
 	return http.StatusInternalServerError
 }
@@ -49,6 +52,12 @@ func (e libraryError) Unwrap() error { return e.err }
 func explain(err error) *api.Error {
 	if errors.Is(err, datastore.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &api.Error{Code: api.CodeUnavailable, Message: "the server is stopping", Hint: "try again in a moment"}
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &api.Error{
+			Code: api.CodeDiskFull, Message: "no space is left on the disk that has the settings; nothing was changed",
+			Hint: "free some space below /var/lib/hostler: df tells how much there is",
+		}
 	}
 	return api.AsError(err)
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -374,6 +375,14 @@ func TestStrength(t *testing.T) {
 		if w.get("/explain?key="+key, &e); e.Origin == nil || e.Origin.Strength != want {
 			t.Errorf("%s: %+v, want strength %q", key, e.Origin, want)
 		}
+	}
+}
+
+// A full disk has a code of its own, so that clients can say what helps.
+func TestDiskFull(t *testing.T) {
+	err := fmt.Errorf("commit settings: %w", &os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC})
+	if e := explain(err); e.Code != api.CodeDiskFull || status(e.Code) != http.StatusInsufficientStorage || e.Hint == "" {
+		t.Errorf("got %+v", e)
 	}
 }
 
