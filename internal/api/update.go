@@ -90,6 +90,7 @@ type UpdateRelease struct {
 	Reasons    []UpdateReason `json:"reasons"` // why it is not chosen
 	Wave       *UpdateWave    `json:"wave"`    // null: it has none
 	Images     []UpdateTarget `json:"images"`
+	Missing    *int64         `json:"missing_bytes,omitempty"` // to fetch with what this host has of the images; nil: nobody looked
 	Migrations []string       `json:"migrations"`
 	NoWay      string         `json:"migrations_error,omitempty"` // why there is no chain of them
 }
@@ -164,6 +165,19 @@ type UpdateAttempt struct {
 	State   string    `json:"state"`   // preparing, prepared, activated, booted, failed, interrupted or boot-failed
 	Step    string    `json:"step"`    // the last one that was begun
 	Error   string    `json:"error,omitempty"`
+
+	Images []UpdateWritten `json:"images,omitempty"` // that are in their place
+}
+
+// UpdateWritten is an image that an attempt has brought into its partition. Sizes are in bytes.
+type UpdateWritten struct {
+	Image   string `json:"image"`              // root, boot or hash
+	Way     string `json:"way"`                // delta or whole
+	Whole   int64  `json:"whole"`              // to fetch, if it is fetched whole
+	Fetched int64  `json:"fetched"`            // by this attempt, the index included
+	Reused  int64  `json:"reused"`             // of the image itself: what was here already
+	Written int64  `json:"written"`            // of the image itself: what differed on the disk
+	NoDelta string `json:"no_delta,omitempty"` // why the whole was fetched although there is an index
 }
 
 // UpdateNext is what happens next by itself, when, and why not sooner.

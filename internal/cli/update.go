@@ -59,7 +59,11 @@ func printRelease(w io.Writer, r api.UpdateRelease, o api.UpdateOffer, now time.
 	for _, i := range r.Images {
 		total += i.Bytes
 	}
-	fmt.Fprintf(w, "  to fetch:    %s\n", Bytes(total))
+	if r.Missing != nil && *r.Missing < total {
+		fmt.Fprintf(w, "  to fetch:    %s of %s: the rest is here\n", Bytes(*r.Missing), Bytes(total))
+	} else {
+		fmt.Fprintf(w, "  to fetch:    %s\n", Bytes(total))
+	}
 	switch {
 	case r.NoWay != "":
 		fmt.Fprintf(w, "  migrations:  none lead there: %s\n", r.NoWay)

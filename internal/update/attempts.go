@@ -49,24 +49,13 @@ type Attempt struct {
 	Forced    bool           `json:"forced,omitempty"`    // whatever the rehearsal said
 }
 
-// Written is an image that an attempt has brought into its partition. Sizes are in bytes.
-type Written struct {
-	Image   string `json:"image"` // root, boot or hash
-	Way     Way    `json:"way"`
-	Whole   int64  `json:"whole"`              // to fetch, if it is fetched whole
-	Fetched int64  `json:"fetched"`            // by this attempt, the index included
-	Reused  int64  `json:"reused"`             // of the image itself: what was here already
-	Written int64  `json:"written"`            // of the image itself: what differed on the disk
-	NoDelta string `json:"no_delta,omitempty"` // why the whole was fetched although there is an index
-}
+// Written is an image that an attempt has brought into its partition.
+type Written = api.UpdateWritten
 
-// Way is how an image came here. Ways are never renamed.
-type Way string
-
-// The ways.
+// How an image came here. These are never renamed.
 const (
-	ByDelta Way = "delta"
-	Whole   Way = "whole"
+	ByDelta = "delta"
+	Whole   = "whole"
 )
 
 // Journal is the attempts on a host, the oldest first. It survives reboots.

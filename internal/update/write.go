@@ -10,6 +10,7 @@ import (
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update/delta"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 // writing is one image on its way into its partition.
@@ -78,39 +79,62 @@ var errNoIndex = errors.New("the image has no index")
 
 // fromDelta makes the image out of what is here and what is fetched.
 func (w *writing) fromDelta(ctx context.Context) error {
-	x, size, err := w.Catalog.index(ctx, w.target.Name)
+	running, err := openRunning(w.sets, w.kind)
 	if err != nil {
 		return err
-	}
-	w.done.Fetched = size
-	if x.Size > w.place.Size() {
-		return fmt.Errorf("%w: it has %d bytes, the partition %d", image.ErrTooLarge, x.Size, w.place.Size())
-	}
-	blocks, err := w.Catalog.blocks(ctx, w.target.Name, x)
-	if err != nil {
-		return err
-	}
-	extent := w.sets.Extents[w.sets.Active][w.kind]
-	running, err := image.OpenRead(extent.Path, extent.Offset, extent.Size)
-	if err != nil {
-		return fmt.Errorf("look at the running slot: %w", err)
 	}
 	defer running.Close()
-	plan, err := x.Plan(ctx, section(w.place), section(running), w.tellDelta)
+	p, err := w.Catalog.plan(ctx, w.target, w.place, running, w.tellDelta)
+	w.done.Fetched = p.index
 	if err != nil {
 		return err
 	}
-	if plan.Fetch > w.target.Length {
-		return fmt.Errorf("it would fetch %d bytes, more than the whole", plan.Fetch)
-	}
-	w.now.Size, w.now.Reused = plan.Fetch, plan.Kept+plan.Copied
-	report, err := plan.Assemble(ctx, w.place, running, blocks, w.tellDelta)
+	w.now.Size, w.now.Reused = p.Fetch, p.Kept+p.Copied
+	report, err := p.Assemble(ctx, w.place, running, p.blocks, w.tellDelta)
 	w.done.Fetched += report.Fetched
 	if err != nil {
 		return err
 	}
 	w.done.Way, w.done.Reused, w.done.Written = ByDelta, w.now.Reused, report.Written
 	return nil
+}
+
+func openRunning(s slot.Sets, kind slot.Kind) (*image.Partition, error) {
+	extent := s.Extents[s.Active][kind]
+	p, err := image.OpenRead(extent.Path, extent.Offset, extent.Size)
+	if err != nil {
+		return nil, fmt.Errorf("look at the running slot: %w", err)
+	}
+	return p, nil
+}
+
+// planned is how an image is made out of what is here.
+type planned struct {
+	*delta.Plan
+	blocks *tufrepo.Ranges
+	index  int64 // bytes that finding out has taken, also if it failed
+}
+
+// plan finds out what of an image is in its place and in the running slot.
+func (c *Catalog) plan(ctx context.Context, t tufrepo.Target, place, running *image.Partition, tell func(delta.Progress)) (p planned, err error) {
+	x, size, err := c.index(ctx, t.Name)
+	if err != nil {
+		return p, err
+	}
+	p.index = size
+	if x.Size > place.Size() {
+		return p, fmt.Errorf("%w: it has %d bytes, the partition %d", image.ErrTooLarge, x.Size, place.Size())
+	}
+	if p.blocks, err = c.blocks(ctx, t.Name, x); err != nil {
+		return p, err
+	}
+	if p.Plan, err = x.Plan(ctx, section(place), section(running), tell); err != nil {
+		return p, err
+	}
+	if p.Fetch > t.Length {
+		return p, fmt.Errorf("it would fetch %d bytes, more than the whole", p.Fetch)
+	}
+	return p, nil
 }
 
 func section(p *image.Partition) *io.SectionReader { return io.NewSectionReader(p, 0, p.Size()) }
@@ -122,6 +146,49 @@ var phases = map[delta.Phase]image.Phase{
 
 func (w *writing) tellDelta(p delta.Progress) {
 	w.tell(image.Progress{Phase: phases[p.Phase], Read: p.Fetched, Done: p.Done, Changed: p.Written})
+}
+
+// Missing is how many bytes a host with these sets has to fetch for a release:
+// less than its images have if some of them are here, which is looked for. It takes as long
+// as reading both slots.
+func (c *Catalog) Missing(ctx context.Context, u manifest.Update, s slot.Sets) (bytes int64, err error) {
+	for kind, name := range map[slot.Kind]string{
+		slot.RootPartition: u.Images.Root, slot.BootPartition: u.Images.Boot, slot.HashPartition: u.Images.Hash,
+	} {
+		n, err := c.missing(ctx, name, kind, s)
+		if err != nil {
+			return 0, err
+		}
+		bytes += n
+	}
+	return bytes, nil
+}
+
+// missing is Missing of one image. What cannot be made out of what is here is fetched whole.
+func (c *Catalog) missing(ctx context.Context, name string, kind slot.Kind, s slot.Sets) (int64, error) {
+	t, err := c.target(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	running, err := openRunning(s, kind)
+	if err != nil {
+		return 0, err
+	}
+	defer running.Close()
+	extent := s.Extents[s.Active.Other()][kind]
+	place, err := image.OpenRead(extent.Path, extent.Offset, extent.Size)
+	if err != nil {
+		return 0, err
+	}
+	defer place.Close()
+	p, err := c.plan(ctx, t, place, running, nil)
+	switch {
+	case err == nil:
+		return p.index + p.Fetch, nil
+	case final(ctx, err):
+		return 0, err
+	}
+	return p.index + t.Length, nil
 }
 
 // index reads the index of an image, proved, and tells its size in bytes;

@@ -106,6 +106,32 @@ func TestDelta(t *testing.T) {
 	}
 }
 
+// What is to be fetched is known before.
+func TestMissing(t *testing.T) {
+	w := indexed(t)
+	w.repo.AddTarget("targets", "boot.lz4.index", []byte("hello"))
+	delete(w.repo.Roles["targets"]["targets"].(map[string]any), "hash.lz4.index")
+	w.repo.Publish("targets", "snapshot", "timestamp")
+	c, err := Open(t.Context(), w.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := c.Missing(t.Context(), c.Manifest.Updates[0], w.sets())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	var fetched int64
+	for _, i := range w.journal().Last().Images {
+		fetched += i.Fetched
+	}
+	if missing != fetched || missing > 2*700_019+300_000 {
+		t.Errorf("%d expected, %d fetched", missing, fetched)
+	}
+}
+
 // Whatever is wrong with a delta, the whole image is fetched, and why is remembered.
 func TestDeltaThatDoesNotDo(t *testing.T) {
 	tests := []struct {
