@@ -241,7 +241,7 @@ func (h host) damaged() {
 
 func (h host) good() {
 	h.offer(4)
-	h.Must("updog", "update")
+	h.Must("apiclient", "update", "apply", "--check") // as an operator does it
 	h.runs("3.0.0", slot.B, h.reboot())
 	if got := h.Must("cat", "/proc/cmdline"); !strings.Contains(got, ownParameter) {
 		h.t.Errorf("its own kernel was not started: %s", got)
@@ -251,6 +251,9 @@ func (h host) good() {
 	}
 	if got := h.Must("cat", "/etc/motd"); got != "from user data" {
 		h.t.Errorf("the message of the day is %q", got)
+	}
+	if got := h.Must("apiclient", "status"); strings.Contains(got, "did not boot well") {
+		h.t.Errorf("apiclient status tells of what is over:\n%s", got)
 	}
 	if last := h.last(); last.State != update.Booted || last.Version != "3.0.0" {
 		h.t.Errorf("the attempt is %+v", last)
