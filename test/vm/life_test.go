@@ -237,6 +237,9 @@ func (h host) damaged() {
 	h.Must("updog", "update")
 	h.Must("dd", "if=/dev/zero", "of="+h.flags().Sets[slot.B].Root, "bs=4096", "count=16", "conv=fsync")
 	h.comesBack(h.reboot(), "2.2.0", "")
+	if !strings.Contains(h.Console(), "is corrupted") {
+		h.t.Error("dm-verity did not find the damage")
+	}
 }
 
 func (h host) good() {
