@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,17 +25,18 @@ type Check struct {
 
 // Host is what the checks look at.
 type Host struct {
-	Root   paths.Root
-	Socket string // of the API
-	BootID string
-	Policy Policy
-	Units  func(context.Context) ([]service.FailingUnit, error)
+	Root    paths.Root
+	Socket  string // of the API
+	BootID  string
+	Version string // of the image that runs; "" if it does not say
+	Policy  Policy
+	Units   func(context.Context) ([]service.FailingUnit, error)
 }
 
 // Checks are all that the host is judged by: its own, then the image's and the
 // operator's executables.
 func Checks(h Host) ([]Check, error) {
-	checks := []Check{{"units", h.units}, {"api", h.api}, {"settings", h.settings}}
+	checks := []Check{{"units", h.units}, {"api", h.api}, {"settings", h.settings}, {"migration", h.migration}}
 	scripts, err := h.scripts()
 	return append(checks, scripts...), err
 }
@@ -106,6 +108,28 @@ func (h Host) settings(context.Context) Result {
 		return Result{State: Warned, Message: "boot went on without something; see apiclient status --boot last"}
 	}
 	return bad("boot %d is %s; see apiclient status --boot last", boot.ID, boot.State)
+}
+
+// migration wants the settings to have been brought to this version, if it was another's before.
+func (h Host) migration(context.Context) Result {
+	all, err := bootlog.Migrations(h.Root)
+	if err != nil {
+		return Result{State: Warned, Message: err.Error()}
+	}
+	for _, m := range slices.Backward(all) {
+		switch {
+		case m.Rehearsal:
+		case m.To != h.Version:
+			return Result{State: Skipped, Message: "no settings were brought to this version"}
+		case m.OK():
+			return Result{State: Good}
+		case m.Error != nil:
+			return bad("settings could not be brought from %s to %s: %s", m.From, m.To, m.Error.Message)
+		default:
+			return bad("bringing settings from %s to %s is %s", m.From, m.To, m.State)
+		}
+	}
+	return Result{State: Skipped, Message: "no settings were brought to this version"}
 }
 
 // ask runs a check with its time limit.

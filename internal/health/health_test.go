@@ -111,6 +111,34 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestMigration(t *testing.T) {
+	h := Host{Root: paths.Root(t.TempDir()), Version: "2.0.0"}
+	want := func(state State, text string) {
+		t.Helper()
+		if got := h.migration(t.Context()); got.State != state || !strings.Contains(got.Message, text) {
+			t.Errorf("got %+v, want %s, %q", got, state, text)
+		}
+	}
+	want(Skipped, "")
+	for _, step := range []struct {
+		report api.Migration
+		want   State
+		text   string
+	}{
+		{api.Migration{From: "1.0.0", To: "2.0.0", Rehearsal: true, State: api.MigrationFailed}, Skipped, ""},
+		{api.Migration{From: "1.0.0", To: "2.0.0", State: api.MigrationFailed, Error: &api.Error{Message: "no room"}}, Bad, "from 1.0.0 to 2.0.0: no room"},
+		{api.Migration{From: "1.0.0", To: "2.0.0", State: api.MigrationDone}, Good, ""},
+		{api.Migration{From: "2.0.0", To: "3.0.0", State: api.MigrationFailed}, Skipped, ""}, // it came back from there
+	} {
+		if err := bootlog.AddMigration(h.Root, step.report); err != nil {
+			t.Fatal(err)
+		}
+		want(step.want, step.text)
+	}
+	put(t, h.Root.MigrationReports(), "{", 0o600)
+	want(Warned, "read reports of migrations")
+}
+
 func TestScripts(t *testing.T) {
 	h := Host{Root: paths.Root(t.TempDir()), Policy: defaults}
 	image, operator := h.Root.ImageHealthChecks(), h.Root.HealthChecks()

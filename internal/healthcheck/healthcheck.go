@@ -104,7 +104,11 @@ func (a *app) host() health.Host {
 	if socket == "" {
 		socket = a.root.Socket()
 	}
-	return health.Host{Root: a.root, Socket: socket, BootID: bootID(), Policy: policy, Units: service.FailingUnits}
+	h := health.Host{Root: a.root, Socket: socket, BootID: bootID(), Policy: policy, Units: service.FailingUnits}
+	if release, err := osrelease.Read(a.root); err == nil {
+		h.Version = release.VersionID
+	}
+	return h
 }
 
 func bootID() string {
@@ -122,9 +126,7 @@ func (a *app) judge(ctx context.Context, h health.Host) health.Report {
 		}})
 	}
 	r := health.Judge(ctx, h, checks)
-	if release, err := osrelease.Read(a.root); err == nil {
-		r.Version = release.VersionID
-	}
+	r.Version = h.Version
 	if sets, err := a.sets(ctx); err == nil {
 		r.Slot = sets.Active.String()
 	}

@@ -103,7 +103,7 @@ func TestGoodBootIsMarked(t *testing.T) {
 	h.Eventually("good mark", func() bool { return h.Unit("mark-successful-boot.service", "ActiveState") == "active" })
 	h.wantUnit(complete, "ActiveState", "active")
 	h.wantGood(true)
-	if r := h.judgement(); r.State != health.Good || len(r.Checks) != 4 || r.Slot != "B" {
+	if r := h.judgement(); r.State != health.Good || len(r.Checks) != 5 || r.Slot != "B" {
 		t.Errorf("got %+v", r)
 	}
 	if r := h.Run("hostler", "health"); r.Code != 0 || !strings.Contains(r.Stdout, "10-fine") {
@@ -115,7 +115,7 @@ func TestBadCheckFallsBack(t *testing.T) {
 	h := newJudged(t, goodData)
 	h.check("10-broken", "echo the disk smells of smoke; exit 1")
 	h.fallsBack("10-broken")
-	if got := h.judgement().Checks[3].Output; got != "the disk smells of smoke" {
+	if got := h.judgement().Checks[4].Output; got != "the disk smells of smoke" {
 		t.Errorf("the check's output is %q", got)
 	}
 }
