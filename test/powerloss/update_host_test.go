@@ -23,6 +23,7 @@ import (
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
+	"github.com/hostler-os/hostler/internal/update/delta"
 	"github.com/hostler-os/hostler/internal/updog"
 )
 
@@ -72,13 +73,14 @@ const (
 	migration = "migrate_v1.1.0_x.lz4"
 )
 
-func newHost(t *testing.T) *host {
+// newHost makes a host; the release is published in parts, too, or only whole.
+func newHost(t *testing.T, inParts bool) *host {
 	t.Helper()
 	h := &host{t: t, dir: filepath.Join(scratch(t), "host")}
 	images := map[slot.Kind][]byte{
 		slot.RootPartition: noise(1, 700_000), slot.BootPartition: noise(2, 100_000), slot.HashPartition: noise(3, 70_000),
 	}
-	h.layFiles(h.publish(images))
+	h.layFiles(h.publish(images, inParts))
 	h.layDisk(images)
 	return h
 }
@@ -100,11 +102,17 @@ func (h *host) must(err error) {
 }
 
 // publish makes a repository in a folder beside the host.
-func (h *host) publish(images map[slot.Kind][]byte) (dir string) {
+func (h *host) publish(images map[slot.Kind][]byte, inParts bool) (dir string) {
 	h.t.Helper()
 	repo := tufrepotest.New(h.t)
 	for kind, name := range map[slot.Kind]string{slot.RootPartition: "root", slot.BootPartition: "boot", slot.HashPartition: "hash"} {
 		repo.AddTarget("targets", name+".lz4", h.pack(images[kind]))
+		if inParts {
+			var index, blocks bytes.Buffer
+			h.must(delta.Build(h.t.Context(), bytes.NewReader(images[kind]), &index, &blocks))
+			repo.AddTarget("targets", delta.IndexName(name+".lz4"), index.Bytes())
+			repo.AddTarget("targets", delta.BlocksName(name+".lz4"), blocks.Bytes())
+		}
 	}
 	repo.AddTarget("targets", migration, h.pack([]byte("a migration")))
 	release := `{"variant": "v", "arch": "%s", "version": "1.1.0", "max_version": "1.1.0", "waves": {},
