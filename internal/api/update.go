@@ -129,6 +129,7 @@ type UpdateWork struct {
 	Size    int64     `json:"size"`             // of the target, in bytes
 	Written int64     `json:"written"`          // bytes of the image compared and written, or read back
 	Differ  int64     `json:"differ"`           // bytes of those that had to be written
+	Reused  int64     `json:"reused"`           // bytes of the image that are not fetched because the host has them
 	Before  int64     `json:"before"`           // bytes of the targets before this one
 	Total   int64     `json:"total"`            // bytes of all targets
 }

@@ -105,6 +105,9 @@ func UpdateProgress(w api.UpdateWork) string {
 	full := int(min(done*barWidth/w.Total, barWidth))
 	text := fmt.Sprintf("%s [%s%s] %d%%, %s: %s of %s", what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full),
 		done*100/w.Total, w.Step, Bytes(done), Bytes(w.Total))
+	if w.Reused > 0 {
+		text += fmt.Sprintf(", %s are here already", Bytes(w.Reused))
+	}
 	took := w.Changed.Sub(w.Since)
 	if took < time.Second || w.Fetched == 0 {
 		return text

@@ -18,15 +18,16 @@ const diskSteps = `Disk image of %[2]s with two sets in %[1]s; set A counts as g
 `
 
 func newDisk() *cobra.Command {
-	size, data, sectorSize := byteSize(2<<30), byteSize(0), 512
+	size, data, sectorSize, owner := byteSize(2<<30), byteSize(0), 512, ""
 	command := &cobra.Command{
 		Use: "disk FILE", Short: "make a disk image with two sets of partitions",
 		Long: `Make a disk image, laid out as that of a host: two sets of boot, root and hash
 partitions, A and B, whose sizes grow with the disk's. The file is sparse: it
 takes next to no room until something is written into its partitions.`,
-		Example: "  hostler sandbox disk os.img --size 2G\n  hostler sandbox disk os4k.img --sector-size 4096", Args: exactly(1),
+		Example: "  hostler sandbox disk os.img --size 2G\n  hostler sandbox disk os4k.img --sector-size 4096\n  hostler sandbox disk os.img --for box", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := (slot.Plan{Size: int64(size), Data: int64(data), SectorSize: sectorSize}).Create(args[0]); err != nil {
+			plan := slot.Plan{Size: int64(size), Data: int64(data), SectorSize: sectorSize}
+			if err := makeDisk(args[0], plan, owner); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), diskSteps, args[0], size.String())
@@ -35,8 +36,25 @@ takes next to no room until something is written into its partitions.`,
 	}
 	command.Flags().Var(&size, "size", "`SIZE` of the disk, such as 2G or 768M; 512M at least")
 	command.Flags().Var(&data, "data", "`SIZE` of a data partition behind that; without it, the host has another disk for its data")
+	command.Flags().StringVar(&owner, "for", "", "make it the disk of the sandbox `DIR`, which runs from its set A")
+	_ = command.MarkFlagDirname("for")
 	command.Flags().IntVar(&sectorSize, "sector-size", sectorSize, "`BYTES` of a sector: 512 or 4096")
 	return command
+}
+
+// makeDisk makes an image and, if owner is the folder of a sandbox, its disk.
+func makeDisk(path string, plan slot.Plan, owner string) error {
+	if owner == "" {
+		return plan.Create(path)
+	}
+	root, err := Open(owner)
+	if err != nil {
+		return err
+	}
+	if err := plan.Create(path); err != nil {
+		return err
+	}
+	return slot.Assign(root, path, slot.A)
 }
 
 // byteSize is a flag's value: a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T.

@@ -32,7 +32,7 @@ func (j *job) teller(ctx context.Context, c *update.Catalog, u manifest.Update) 
 		}
 		// What the running slot has need not be fetched.
 		w.Total += p.Size - w.Size
-		w.Size = p.Size
+		w.Size, w.Reused = p.Size, p.Reused
 		w.Phase, w.Fetched, w.Written, w.Differ = string(p.Phase), p.Read, p.Done, p.Changed
 		if p.Phase == "verify" {
 			w.Fetched = w.Size

@@ -38,7 +38,7 @@ var unlinked = []struct {
 		"cmd/apiclient",
 		[]string{
 			"go.etcd.io/bbolt", "github.com/theupdateframework/go-tuf", "github.com/go-chi/chi", module + "/internal/schema",
-			module + "/internal/apply", module + "/internal/datastore", module + "/internal/model",
+			module + "/internal/apply", module + "/internal/datastore", module + "/internal/model", module + "/internal/tufrepo", module + "/internal/update",
 		},
 		"the client only speaks to the socket; containers carry it, and scripts start it often",
 	},
