@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrLimit is returned for a program that was killed because it took more than it may.
@@ -72,6 +74,7 @@ func (p *Process) start() (err error) {
 		if err != nil {
 			return err
 		}
+		widen(r)
 		ends[i], ours[i] = w, r
 		if i == 0 {
 			ends[i], ours[i] = r, w
@@ -80,6 +83,19 @@ func (p *Process) start() (err error) {
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = ends[0], ends[1], ends[2]
 	p.in, p.out, p.err = ours[0], ours[1], ours[2]
 	return p.cmd.Start()
+}
+
+// pipeSize is what every user may have, in bytes (sysctl fs.pipe-max-size): a
+// document goes over in a few pieces instead of dozens, each a change of process.
+const pipeSize = 1 << 20
+
+// widen asks for a larger pipe; a smaller one works as well.
+func widen(f *os.File) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
 }
 
 // Missing names the restrictions that the kernel lacks, or does not let the caller use.

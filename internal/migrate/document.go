@@ -137,3 +137,12 @@ func mask(value []byte) []byte {
 
 // title names the way for histories.
 func title(from, to string) string { return fmt.Sprintf("migration from %s to %s", from, to) }
+
+// Document is the text that migrations of these settings are given.
+func Document(snap *datastore.Snapshot) ([]byte, error) {
+	doc, err := export(snap)
+	if err != nil {
+		return nil, err
+	}
+	return doc.Append(nil, true)
+}

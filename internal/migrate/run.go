@@ -1,10 +1,13 @@
 package migrate
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,21 +33,83 @@ type started struct {
 }
 
 // run hands the document to one migration after the other. While one works, the
-// next is put into memory and started: that takes longer than most work.
+// next is put into memory and started, and the answer of the one before is
+// checked: each of the three takes about as long. Nothing comes of an answer
+// before it was found good.
 func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.Document, error) {
 	doc.From, doc.To = r.chain.From.String(), r.chain.To.String()
-	os := doc.OS
+	os, err := json.Marshal(doc.OS)
+	if err != nil {
+		return nil, err
+	}
+	text, err := doc.Append(nil, true)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	next, stop := r.prepare()
 	defer stop()
+	last := judged(doc)
 	for _, step := range r.chain.Steps {
-		answer, err := r.step(ctx, step, <-next, doc)
-		if err != nil {
+		answer, failed := r.step(ctx, step, <-next, text)
+		if _, err := last(); err != nil {
 			return nil, err
 		}
-		answer.OS, answer.From, answer.To = os, doc.From, doc.To
-		doc = answer
+		if failed != nil {
+			return nil, failed
+		}
+		last = r.judge(step, answer, cancel)
+		text = withOS(answer, os)
 	}
-	return doc, nil
+	return last()
+}
+
+// verdict waits until an answer was checked, and returns what it says.
+type verdict func() (*migration.Document, error)
+
+func judged(doc *migration.Document) verdict {
+	return func() (*migration.Document, error) { return doc, nil }
+}
+
+// judge checks an answer while the next migration works on it, and ends that one if it is bad.
+func (r *runner) judge(step Step, answer []byte, cancel context.CancelCauseFunc) verdict {
+	type result struct {
+		doc *migration.Document
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		doc, err := migration.Parse(answer)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("migration %s answered what is no document: %w", step.Name, err)
+		case doc.From != r.chain.From.String() || doc.To != r.chain.To.String():
+			err = fmt.Errorf("migration %s answered for the way from %s to %s", step.Name, doc.From, doc.To)
+		}
+		if err != nil {
+			cancel(err)
+		}
+		done <- result{doc, err}
+	}()
+	at := len(r.report.Steps) - 1
+	return func() (*migration.Document, error) {
+		got := <-done
+		if got.err != nil {
+			r.report.Steps[at].Error = got.err.Error()
+		}
+		return got.doc, got.err
+	}
+}
+
+// withOS puts a member os into an answer, which has none. What is no object
+// stays as it is, to be refused.
+func withOS(answer, os []byte) []byte {
+	rest, ok := bytes.CutPrefix(answer, []byte("{"))
+	if !ok {
+		return answer
+	}
+	return slices.Concat([]byte(`{"os":`), os, []byte(","), rest)
 }
 
 // prepare starts the migrations in order, one ahead. stop ends those that are not wanted any more.
@@ -89,9 +154,9 @@ func (s started) discard() {
 	}
 }
 
-func (r *runner) step(ctx context.Context, step Step, s started, doc *migration.Document) (*migration.Document, error) {
+func (r *runner) step(ctx context.Context, step Step, s started, text []byte) ([]byte, error) {
 	report := api.MigrationStep{Name: step.Name, SHA256: step.SHA256}
-	answer, err := r.answer(ctx, step, s, doc, &report)
+	answer, err := r.answer(ctx, step, s, text, &report)
 	if err != nil {
 		report.Error = err.Error()
 	}
@@ -99,7 +164,7 @@ func (r *runner) step(ctx context.Context, step Step, s started, doc *migration.
 	return answer, err
 }
 
-func (r *runner) answer(ctx context.Context, step Step, s started, doc *migration.Document, report *api.MigrationStep) (*migration.Document, error) {
+func (r *runner) answer(ctx context.Context, step Step, s started, text []byte, report *api.MigrationStep) ([]byte, error) {
 	if s.program != nil {
 		defer s.program.Close()
 	}
@@ -107,11 +172,6 @@ func (r *runner) answer(ctx context.Context, step Step, s started, doc *migratio
 		return nil, fixed("Error loading migration '%s': %w", step.Name, s.err)
 	}
 	r.missing(s.process.Missing())
-	text, err := doc.Append(nil, true)
-	if err != nil {
-		s.process.Kill()
-		return nil, err
-	}
 	result, err := s.process.Run(ctx, text)
 	report.Took, report.CPU, report.Message = result.Took, result.CPU, result.Message
 	r.tell(step, result.Message)
@@ -121,11 +181,7 @@ func (r *runner) answer(ctx context.Context, step Step, s started, doc *migratio
 	if err != nil {
 		return nil, fmt.Errorf("run migration %s: %w", step.Name, err)
 	}
-	answer, err := migration.Parse(result.Output)
-	if err != nil {
-		return nil, fmt.Errorf("migration %s answered what is no document: %w", step.Name, err)
-	}
-	return answer, nil
+	return result.Output, nil
 }
 
 func exitCode(e *memexec.ExitError) string {

@@ -36,6 +36,7 @@ var budgets = []budget{
 	{"validate", validate},
 	{"boot", boot},
 	{"slot", slot},
+	{"migrations", chain},
 	{"updates", updates},
 }
 

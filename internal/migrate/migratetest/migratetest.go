@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -219,3 +220,20 @@ func Build(folder string) ([]byte, error) {
 
 // Context is that of the test.
 func (w *World) Context() context.Context { return w.t.Context() }
+
+// Document is what the datastore's migrations are given.
+func (w *World) Document() ([]byte, error) {
+	s := w.Open()
+	defer s.Close()
+	return migrate.Document(s.Snapshot())
+}
+
+// Executable is [Guest], unpacked.
+func (w *World) Executable() []byte {
+	w.t.Helper()
+	code, err := io.ReadAll(lz4.NewReader(bytes.NewReader(Guest(w.t))))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return code
+}
