@@ -15,6 +15,9 @@
 // is bounded whatever the image's size: a few blocks, the decompressor's
 // window, and eight bytes for each MiB to compare with.
 //
+// An lz4 image can be gone on with where a call was interrupted, see [Mark]. For
+// that its frames are read here, and not a byte of the source ahead of need.
+//
 // The package knows nothing of slots and their flags: until the caller marks
 // the slot as valid, what is written here, half or whole, is not booted.
 package image
