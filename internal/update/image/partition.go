@@ -78,6 +78,15 @@ func (p *Partition) Flush(at, length int64) {
 	_ = unix.SyncFileRange(int(p.file.Fd()), p.offset+at, length, unix.SYNC_FILE_RANGE_WRITE)
 }
 
+// Ahead makes the disk begin to read a range that is wanted soon.
+func (p *Partition) Ahead(at, length int64) {
+	if length = min(length, p.size-at); length <= 0 {
+		return // none would mean all
+	}
+	// Only advice: a kernel that does not take it reads when it is asked to.
+	_ = unix.Fadvise(int(p.file.Fd()), p.offset+at, length, unix.FADV_WILLNEED)
+}
+
 // Sync returns when all that was written is on the disk, and drops the
 // partition from the kernel's cache, so that reading it back reads the disk.
 func (p *Partition) Sync() error {

@@ -18,6 +18,7 @@ const (
 	blocks    = 6        // in memory at a time
 	foreign   = 16       // blocks in a row without a part in common, that tell another image
 	flushSize = 16 << 20 // what the disk is told to begin to write
+	aheadSize = 8 << 20  // what the disk is told to begin to read, more than the kernel would
 )
 
 // ErrTooLarge is returned for an image that does not fit into its partition.
@@ -249,11 +250,13 @@ func differ(block, old []byte, start int) bool {
 // have answered with something else of the same sum but by a chance of 1 in 2^64.
 func (w *writer) verify(ctx context.Context) error {
 	size := w.done
+	w.p.Ahead(0, aheadSize)
 	for i, sum := range w.sums {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		at := int64(i) * blockSize
+		w.p.Ahead(at+aheadSize, blockSize)
 		block := w.old[:min(blockSize, size-at)]
 		if _, err := w.p.ReadAt(block, at); err != nil {
 			return fmt.Errorf("read back at %d: %w", at, err)
