@@ -20,7 +20,7 @@ import (
 
 // content is larger than what is packed at a time, and can partly be packed.
 func content() []byte {
-	data := make([]byte, 9<<20+12345)
+	data := make([]byte, 4<<20+12345)
 	state := uint64(1)
 	for i := range data {
 		state = state*6364136223846793005 + 1442695040888963407
@@ -33,7 +33,7 @@ func content() []byte {
 
 func TestLZ4(t *testing.T) {
 	var sums []string
-	for range 3 {
+	for range 2 {
 		var packed bytes.Buffer
 		if err := pack.LZ4(&packed, bytes.NewReader(content()), int64(len(content()))); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestLZ4(t *testing.T) {
 			t.Errorf("unpacked it is something else: %v", err)
 		}
 	}
-	if sums[0] != sums[1] || sums[1] != sums[2] {
+	if sums[0] != sums[1] {
 		t.Errorf("the same image was packed differently: %v", sums)
 	}
 }
