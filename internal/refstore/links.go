@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/hostler-os/hostler/internal/durable"
 )
@@ -15,14 +16,18 @@ import (
 const current = "current"
 
 // version is a version as links have it, without their "v".
-var version = regexp.MustCompile(`^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]{1,64})?$`)
+var version = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]{1,64})?$`)
+})
 
 // folderName is the name of a folder with data.
-var folderName = regexp.MustCompile(`^v[0-9A-Za-z.+-]{1,100}_[A-Za-z0-9]{16}$`)
+var folderName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^v[0-9A-Za-z.+-]{1,100}_[A-Za-z0-9]{16}$`)
+})
 
 // chain are the names of the links between current and the folder.
 func chain(v string) []string {
-	parts := version.FindStringSubmatch(v)
+	parts := version().FindStringSubmatch(v)
 	return []string{"v" + parts[1], "v" + parts[1] + "." + parts[2], "v" + v}
 }
 
@@ -43,7 +48,7 @@ func follow(root *os.Root) (v, folder string, err error) {
 		names = append(names, target)
 	}
 	v = strings.TrimPrefix(names[3], "v")
-	if !version.MatchString(v) {
+	if !version().MatchString(v) {
 		return "", "", fmt.Errorf("follow links: %s leads to %q, which is no version such as v1.2.3", names[2], names[3])
 	}
 	for i, want := range chain(v) {
@@ -55,7 +60,7 @@ func follow(root *os.Root) (v, folder string, err error) {
 	switch {
 	case err != nil:
 		return "", "", fmt.Errorf("follow links: %w", err)
-	case !folderName.MatchString(folder):
+	case !folderName().MatchString(folder):
 		return "", "", fmt.Errorf("follow links: %s leads to %q, expected a folder beside it such as v%s_0123456789abcdef", names[3], folder, v)
 	}
 	return v, folder, nil

@@ -33,7 +33,7 @@ func Write(fsys durable.FS, dir string, s *Store) error {
 }
 
 func write(fsys durable.FS, dir string, s *Store) error {
-	if !version.MatchString(s.Version) {
+	if !version().MatchString(s.Version) {
 		return fmt.Errorf("%q is no version such as 1.2.3", s.Version)
 	}
 	files, err := s.files()
@@ -44,7 +44,7 @@ func write(fsys durable.FS, dir string, s *Store) error {
 	if folder == "" {
 		folder = "v" + s.Version + "_" + suffix(files)
 	}
-	if !folderName.MatchString(folder) {
+	if !folderName().MatchString(folder) {
 		return fmt.Errorf("%q is no name of a folder with data", folder)
 	}
 	if err := durable.MkdirAll(fsys, dir); err != nil {

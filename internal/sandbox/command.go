@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/Masterminds/semver/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
@@ -18,6 +17,7 @@ import (
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
+	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 const about = `Try settings, templates and groups in a folder, without privileges.
@@ -93,7 +93,7 @@ func newNew(assets fs.FS) *cobra.Command {
 // system's: a semantic version without "v".
 func releaseVersion(build string) string {
 	version := strings.TrimPrefix(build, "v")
-	if _, err := semver.StrictNewVersion(version); err != nil {
+	if _, err := manifest.ParseVersion(version); err != nil {
 		return "0.0.0-devel"
 	}
 	return version

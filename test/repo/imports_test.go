@@ -127,7 +127,7 @@ var rooms = []struct {
 	{"sundog", []string{
 		"api", "api/client", "bootlog", "cli", "cli/clihelp", "durable", "generate", "key", "lint", "model", "paths", "schnauzer", "userdata",
 	}},
-	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog"}}, // it boots
+	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
 	{"migrate", []string{"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "tufrepo", "update/manifest"}},
