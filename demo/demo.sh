@@ -247,6 +247,67 @@ run 1 updog check-update --root "$box" --disk "$disk" --active A
 says '0.1.0 waits: it failed on this host'
 ok 'it is remembered, and not tried again'
 
+step 'A release may change settings: 0.3.0 brings a migration, and its model to judge the result.'
+(cd "$here/.." && CGO_ENABLED=0 go build -trimpath -o "$folder/migrations/migrate_v0.3.0_motd" ./demo/migration)
+run 0 cat "$here/migration/main.go"
+for image in root boot hash; do cp "$image-0.1.0" "$image-0.3.0"; done
+release 0.3.0 '"(0.0.0-devel, 0.1.0)" = []
+"(0.1.0, 0.2.0)" = []
+"(0.2.0, 0.3.0)" = ["migrate_v0.3.0_motd.lz4"]' --waves none --migrations migrations --model "$box/usr/share/hostler"
+run 0 apiclient set motd=welcome
+run 0 updog update-image --image 0.3.0 --now --root "$box" --disk "$disk" --active A
+run 0 migrator rehearse --migrate-to-version 0.3.0 --root "$box"
+says '"welcome" -> "welcome to 0.3"'
+ok 'tried on a copy of the settings before anything was written'
+
+# boot VERSION: what a boot of that image begins with.
+boots() { sed -i "s/^VERSION_ID=.*/VERSION_ID=$1/" "$box/usr/lib/os-release"; }
+off() {
+	kill "$server"
+	wait "$server" 2>/dev/null || true
+	server=
+}
+on() {
+	apiserver --root "$box" >>"$folder/apiserver.log" 2>&1 &
+	server=$!
+	within 10 apiclient whoami || wrong 'apiserver does not answer'
+}
+
+step 'At its first boot the migration is verified again. Somebody has altered a byte of it.'
+off
+before=$(sed -n 's/^VERSION_ID=//p' "$box/usr/lib/os-release")
+boots 0.3.0
+kept=$(echo "$box"/var/lib/bottlerocket-migrations/*.migrate_v0.3.0_motd.lz4)
+cp "$kept" kept
+printf 'X' | dd of="$kept" bs=1 seek=1000 conv=notrunc 2>/dev/null
+run 1 migrator --root "$box"
+says 'Error loading migration'
+on
+run 0 apiclient get settings.motd
+says '"welcome"'
+run 1 apiclient set motd=other
+says 'they were not migrated'
+ok 'it was not run; the settings can be read, and are what they were'
+
+step 'As it was published it runs, from memory, where it can reach nothing but the settings.'
+off
+cp kept "$kept"
+run 0 migrator --root "$box"
+on
+run 0 apiclient get settings.motd
+says 'welcome to 0.3'
+ok 'the host has the settings of 0.3.0'
+
+step 'And back, when the host falls back to the old version.'
+off
+boots "$before"
+run 0 migrator --root "$box"
+run 0 migrator status --root "$box"
+on
+run 0 apiclient get settings.motd
+says '"welcome"'
+ok 'nothing was changed in between, so that the file of before was still good'
+
 step 'A byte is altered on the way: the slot that was written does not boot, the host does.'
 for file in repo/targets/*.root-0.2.0.lz4*; do
 	printf 'X' | dd of="$file" bs=1 seek=100 conv=notrunc 2>/dev/null

@@ -159,6 +159,7 @@ var public = map[string][]string{
 	"migration/render":        {"internal/key", "internal/shellwords", "internal/template", "migration"},
 
 	"examples/migrations/v1.3.0/ntp-servers": {"migration"},
+	"demo/migration":                         {"migration"},
 }
 
 // plain rooms link no library but the standard one and what is named here.
