@@ -168,6 +168,9 @@ type UpdateAttempt struct {
 	Error   string    `json:"error,omitempty"`
 
 	Images []UpdateWritten `json:"images,omitempty"` // that are in their place
+
+	Rehearsal *Migration `json:"rehearsal,omitempty"` // of the migration at its first boot
+	Forced    bool       `json:"forced,omitempty"`    // whatever the rehearsal said
 }
 
 // UpdateWritten is an image that an attempt has brought into its partition. Sizes are in bytes.

@@ -130,7 +130,7 @@ func TestAutomaticUpdatesThatFail(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	u = o.updates()
-	if u.Next.Action != "prepare" || time.Until(u.Next.At) < 50*time.Minute || !strings.Contains(u.Next.Why, "prepare has failed 1 times in a row") {
+	if u.Next.Action != "prepare" || time.Until(u.Next.At) < 50*time.Minute || !strings.Contains(u.Next.Why, "prepare has failed once") {
 		t.Errorf("%+v", u.Next)
 	}
 }

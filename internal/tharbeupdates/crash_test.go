@@ -1,8 +1,10 @@
 package tharbeupdates
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -235,5 +238,23 @@ func TestUsage(t *testing.T) {
 				t.Errorf("exit code %d: %s", c.ProcessState.ExitCode(), out)
 			}
 		})
+	}
+}
+
+// What the API tells of attempts is what package update keeps of them, whole.
+func TestHistoryIsWhole(t *testing.T) {
+	h := newHost(t)
+	h.Offer("1.21.0", size)
+	h.do("refresh")
+	h.do("prepare")
+	told, err := h.History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := update.LoadJournal(h.Host.Root, slog.New(slog.DiscardHandler)).Attempts
+	got, errGot := json.Marshal(told)
+	want, errWant := json.Marshal(kept)
+	if err := errors.Join(errGot, errWant); err != nil || len(kept) != 1 || string(got) != string(want) {
+		t.Errorf("%v\ntold %s\nkept %s", err, got, want)
 	}
 }

@@ -136,8 +136,15 @@ func (p planner) delay(n *api.UpdateNext) {
 	}
 	if at := f.Last.Add(wait).UTC(); at.After(n.At) {
 		n.At = at
-		n.Why += fmt.Sprintf("; %s has failed %d times in a row, so it is not tried before that", n.Action, f.Times)
+		n.Why += fmt.Sprintf("; %s has failed %s, so it is not tried before that", n.Action, times(f.Times))
 	}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times in a row", n)
 }
 
 // NextStep is what happens next by itself on this host.

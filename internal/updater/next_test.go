@@ -73,7 +73,7 @@ func TestNext(t *testing.T) {
 		{"a window of the past", "reboot", "2020-01-01", at("Ready", "2", "2"), nil, "", 0, "2 boots next; but updates.automatic.window never opens again"},
 		{
 			"failed once", "prepare", "", failing(at("Available", "2", ""), "prepare", "2", 1, 10*time.Minute), nil, "prepare", 50 * time.Minute,
-			"2 is offered; prepare has failed 1 times in a row, so it is not tried before that",
+			"2 is offered; prepare has failed once, so it is not tried before that",
 		},
 		{
 			"failed four times", "prepare", "", failing(at("Available", "2", ""), "prepare", "2", 4, time.Hour), nil, "prepare", 7 * time.Hour,

@@ -64,7 +64,7 @@ func TestUpdateTimer(t *testing.T) {
 	if u.Last.Status != api.UpdateFailed || u.Status.Chosen == nil || u.Status.Chosen.Version != "1.21.0" || u.Problem == "" {
 		t.Errorf("%+v", u)
 	}
-	if wait := time.Until(u.Next.At); u.Next.Action != api.UpdatePrepare || wait < 50*time.Minute || !strings.Contains(u.Next.Why, "has failed 1 times") {
+	if wait := time.Until(u.Next.At); u.Next.Action != api.UpdatePrepare || wait < 50*time.Minute || !strings.Contains(u.Next.Why, "has failed once") {
 		t.Errorf("next %+v, in %s", u.Next, wait)
 	}
 }
