@@ -1,4 +1,4 @@
-// Migration is what the tour's release 0.3.0 does to the settings of a host.
+// Command migration is what the release 0.3.0 of the tour does to settings.
 package main
 
 import "github.com/hostler-os/hostler/migration"
