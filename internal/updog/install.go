@@ -170,9 +170,10 @@ func (a *app) write(ctx context.Context, i *update.Installation) error {
 	line := cli.NewProgress(a.Err)
 	defer line.Clear()
 	begun, step := a.now(), ""
+	var phase image.Phase
 	i.Progress = func(p update.Progress) {
-		if p.Step != step {
-			begun, step = a.now(), p.Step
+		if p.Step != step || p.Phase != phase { // looking fetches nothing
+			begun, step, phase = a.now(), p.Step, p.Phase
 		}
 		line.Show(show(p, a.now().Sub(begun)))
 	}
