@@ -105,10 +105,8 @@ func told(s api.UpdateStatus) string {
 	if s.Chosen != nil {
 		text += " chosen " + s.Chosen.Version
 	}
-	for what, p := range map[string]*api.UpdatePartition{" staged ": s.Staging} {
-		if p != nil {
-			text += what + p.Image.Version
-		}
+	if s.Staging != nil {
+		text += " staged " + s.Staging.Image.Version
 	}
 	switch {
 	case s.Staging != nil && s.Staging.NextToBoot:

@@ -125,7 +125,7 @@ func (u *Updater) export(s api.UpdateStatus) error {
 		err = write(u.Root.UpdateStatus(), text)
 	}
 	if err != nil {
-		return fmt.Errorf("Failed to access update status file '%s': %w", u.Root.UpdateStatus(), err)
+		return fmt.Errorf("write update status file '%s': %w", u.Root.UpdateStatus(), err)
 	}
 	return nil
 }
