@@ -16,7 +16,11 @@ import (
 // refused.
 func Read(r io.Reader) (*Document, error) {
 	var text bytes.Buffer
-	text.Grow(firstRead)
+	size := firstRead
+	if sized, ok := r.(interface{ Len() int }); ok { // such as bytes.Reader
+		size = sized.Len() + bytes.MinRead
+	}
+	text.Grow(size)
 	if _, err := text.ReadFrom(io.LimitReader(r, MaxDocument+1)); err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}

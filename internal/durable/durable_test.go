@@ -241,3 +241,31 @@ func TestCleanDir(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A link replaces what was there in one step, or leaves it.
+func TestSymlink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "current")
+	for _, target := range []string{"one", "two"} {
+		if err := durable.Symlink(durable.OS{}, target, path); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(path); got != target || err != nil {
+			t.Errorf("it leads to %q, %v; want %q", got, err, target)
+		}
+	}
+	// A folder cannot be replaced, nor by a file system without links.
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.Symlink(durable.OS{}, "one", filepath.Join(dir, "folder")); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if err := durable.Symlink(struct{ durable.FS }{durable.OS{}}, "one", path); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("without links: %v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}

@@ -1,6 +1,7 @@
 package migrationtest
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,11 +13,16 @@ import (
 	"github.com/hostler-os/hostler/migration"
 )
 
-// forwardAndBack: what went forward and back is what it was, and forward again
-// leads to the same as before.
-func (s Suite) forwardAndBack(t *rapid.T) {
+// fromOlder tries what must be true of a document of the older version: what
+// the migration does not name stays, what went forward and back is what it was,
+// and forward again leads to the same as before.
+func (s Suite) fromOlder(t *rapid.T) {
 	before := text(t, Document(t, s.Older))
 	after := s.inProcess(t, migration.Forward, before)
+	othersStay(t, before, after)
+	if s.Idempotent {
+		same(t, "forward a second time changes something", s.inProcess(t, migration.Forward, after), after)
+	}
 	back := s.inProcess(t, migration.Backward, after)
 	if !s.Loses {
 		same(t, "back again it is not what it was", back, before)
@@ -24,34 +30,29 @@ func (s Suite) forwardAndBack(t *rapid.T) {
 	same(t, "forward again it is not what it was the first time", s.inProcess(t, migration.Forward, back), after)
 }
 
-// backAndForward is forwardAndBack for a document that begins in the newer
-// version. What is new in it is lost on the way back; after that nothing is.
-func (s Suite) backAndForward(t *rapid.T) {
+// fromNewer is fromOlder for a document that begins in the newer version. What
+// is new in it is lost on the way back; after that nothing is.
+func (s Suite) fromNewer(t *rapid.T) {
 	newer := text(t, Document(t, s.Newer))
 	back := s.inProcess(t, migration.Backward, newer)
+	othersStay(t, newer, back)
 	forward := s.inProcess(t, migration.Forward, back)
 	if !s.Loses {
 		same(t, "back again it is not what it was the first time", s.inProcess(t, migration.Backward, forward), back)
 	}
 }
 
-// twice: forward a second time changes nothing.
-func (s Suite) twice(t *rapid.T) {
-	once := s.inProcess(t, migration.Forward, text(t, Document(t, s.Older)))
-	same(t, "forward a second time changes something", s.inProcess(t, migration.Forward, once), once)
-}
-
 // othersStay: what the migration does not name is the same afterwards, byte for byte.
-func (s Suite) othersStay(t *rapid.T) {
-	for d, v := range map[migration.Direction]Version{migration.Forward: s.Older, migration.Backward: s.Newer} {
-		before := text(t, Document(t, v))
-		after := s.inProcess(t, d, before)
-		same(t, "what the migration does not name has changed", strangers(t, after), strangers(t, before))
-	}
+func othersStay(t *rapid.T, before, after []byte) {
+	t.Helper()
+	same(t, "what the migration does not name has changed", strangers(t, after), strangers(t, before))
 }
 
 func same(t *rapid.T, what string, got, want []byte) {
 	t.Helper()
+	if bytes.Equal(got, want) {
+		return
+	}
 	if diff := cmp.Diff(canonical(t, got), canonical(t, want)); diff != "" {
 		t.Fatalf("%s (-got +want):\n%s", what, diff)
 	}
@@ -94,11 +95,11 @@ func strangers(t *rapid.T, document []byte) []byte {
 }
 
 var (
-	segment = rapid.StringMatching(`[a-z0-9_/.-]{1,8}`)
-	word    = rapid.StringMatching(`[ -~äß€😀]{0,12}`)
+	segment = rapid.StringOfN(rapid.RuneFrom([]rune("az09_/.-")), 1, 8, -1)
+	word    = rapid.StringOfN(rapid.RuneFrom([]rune(" aZ0.\"\\/&<>{}\n\u007fß€😀")), 0, 8, -1)
 )
 
-// value is any JSON value, three levels deep at most.
+// value is any JSON value, with some levels of lists and objects.
 func value(depth int) *rapid.Generator[any] {
 	kinds := []*rapid.Generator[any]{rapid.Bool().AsAny(), rapid.Int().AsAny(), rapid.Float64Range(-1e9, 1e9).AsAny(), word.AsAny(), rapid.Just[any](nil)}
 	if depth > 0 {
@@ -144,10 +145,10 @@ func fill(t *rapid.T, part string, s *migration.Store, v Version) {
 			}
 		}
 	}
-	for i := range rapid.IntRange(0, 4).Draw(t, part+" strangers") {
+	for i := range rapid.IntRange(0, 3).Draw(t, part+" strangers") {
 		k := fmt.Sprintf(`%s%d."%s"`, strange, i, segment.Draw(t, "segment"))
-		must(t, s.Set(k, value(2).Draw(t, k)))
-		must(t, s.SetMetadata(k, "of-"+word.Draw(t, "metadata"), value(1).Draw(t, k)))
+		must(t, s.Set(k, value(1).Draw(t, k)))
+		must(t, s.SetMetadata(k, "of-"+word.Draw(t, "metadata"), value(0).Draw(t, k)))
 	}
 }
 

@@ -50,12 +50,8 @@ type Version struct {
 func (s Suite) Run(t *testing.T) {
 	t.Helper()
 	t.Run("cases", s.cases)
-	t.Run("forward and back", func(t *testing.T) { rapid.Check(t, s.forwardAndBack) })
-	t.Run("back and forward", func(t *testing.T) { rapid.Check(t, s.backAndForward) })
-	t.Run("others stay", func(t *testing.T) { rapid.Check(t, s.othersStay) })
-	if s.Idempotent {
-		t.Run("twice", func(t *testing.T) { rapid.Check(t, s.twice) })
-	}
+	t.Run("from the older version", func(t *testing.T) { rapid.Check(t, s.fromOlder) })
+	t.Run("from the newer version", func(t *testing.T) { rapid.Check(t, s.fromNewer) })
 }
 
 func (s Suite) cases(t *testing.T) {
