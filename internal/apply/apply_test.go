@@ -281,6 +281,35 @@ func TestCommitOnly(t *testing.T) {
 	}
 }
 
+// What an image brings is there again after each boot, and nobody edited that.
+func TestBroughtByTheImage(t *testing.T) {
+	w := open(t, t.TempDir())
+	image := func(text string) {
+		if err := os.WriteFile(w.root.Join("/etc/one"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(w.root.Join("/etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	image("of the image\n")
+	must(t, w.do(t, set("a=a1")), api.StateDone)
+	for i, tt := range []struct {
+		text   string
+		edited bool
+	}{
+		{"of the image\n", false},
+		{"of the next image\n", true}, // who knows
+		{"of the next image\n", false},
+	} {
+		image(tt.text)
+		c := must(t, w.do(t, apply.Request{ApplyAll: true}), api.StateDone)
+		if f := planned(c, "one"); f.Edited != tt.edited || f.Action != api.FileUpdate {
+			t.Errorf("boot %d: %+v", i, f)
+		}
+	}
+}
+
 func TestEditedByHand(t *testing.T) {
 	w := open(t, t.TempDir())
 	must(t, w.do(t, set("a=a1")), api.StateDone)

@@ -337,7 +337,7 @@ func (r *running) remember(restarts []api.Restart) {
 		if f.differs() && !f.written {
 			continue
 		}
-		note := fileRecord{Digest: f.want.digest(), Mode: formatMode(f.want.Mode), Secret: f.change.Hidden}
+		note := fileRecord{Digest: f.want.digest(), Mode: formatMode(f.want.Mode), Found: f.found(r.rec.ApplyAll), Secret: f.change.Hidden}
 		for _, s := range f.services {
 			if r.stale[s] || !restarted[s] && slices.Contains(f.record.Stale, s) {
 				note.Stale = append(note.Stale, s)

@@ -113,22 +113,35 @@ func formerValues(edits datastore.Edits, before, after *datastore.Snapshot) []fo
 type fileRecord struct {
 	Digest string   `json:"digest"` // SHA-256 in hex; empty: never written
 	Mode   string   `json:"mode"`
+	Found  string   `json:"found,omitempty"`  // SHA-256 in hex of what the image brings in its place
 	Secret bool     `json:"secret,omitempty"` // it may hold secrets
 	Stale  []string `json:"stale,omitempty"`  // services that have not been restarted since, sorted
 }
 
 // edited tells whether a file on disk is no longer what was last written: its
-// text, or else its mode. One that is gone is not: /etc does not outlive a reboot.
+// text, or else its mode. One that is gone is not, nor one that is again what was
+// found before: /etc does not outlive a reboot, and the image may bring the file.
 func (r fileRecord) edited(is content) (text, mode bool) {
 	if r.Digest == "" || !is.Exists {
 		return false, false
 	}
-	text = is.digest() != r.Digest
+	if text = is.digest() != r.Digest; text && is.digest() == r.Found {
+		return false, false
+	}
 	return text, !text && formatMode(is.Mode) != r.Mode
 }
 
+// found is what the image brought in a file's place: what was there before it
+// was ever written, or what a boot, which applies everything, finds there.
+func (f *file) found(all bool) string {
+	if f.differs() && f.disk.Exists && (f.record.Digest == "" || f.change.Edited && all) {
+		return f.disk.digest()
+	}
+	return f.record.Found
+}
+
 func (r fileRecord) equal(other fileRecord) bool {
-	return r.Digest == other.Digest && r.Mode == other.Mode && r.Secret == other.Secret && slices.Equal(r.Stale, other.Stale)
+	return r.Digest == other.Digest && r.Mode == other.Mode && r.Found == other.Found && r.Secret == other.Secret && slices.Equal(r.Stale, other.Stale)
 }
 
 // fileRecord is the record of a file, also one that the store has yet to get.
