@@ -14,7 +14,7 @@
 //
 // What an executable meets, in the order in which it is put on:
 //
-//	namespaces     of its own: user, network, processes, host name
+//	namespaces     of its own: network, processes, host name; users, unless root starts it
 //	limits         processor time, memory, no core dumps, no files, no processes
 //	identity       user and group 65534, no further groups, no capabilities
 //	no_new_privs   nothing that it could execute would give it more

@@ -79,7 +79,9 @@ func (s *Sandbox) attempts(root bool) []attempt {
 	case slices.Contains(s.without, "namespaces"):
 		return []attempt{none}
 	case root:
-		return []attempt{{others | unix.CLONE_NEWUSER, "user namespace"}, {others, "other namespaces"}, none}
+		// Root gives up its identity without one of users, whose making would copy
+		// the page tables of the caller.
+		return []attempt{{others, "namespaces"}, none}
 	}
 	return []attempt{{others | unix.CLONE_NEWUSER, "namespaces"}, none}
 }
@@ -139,11 +141,6 @@ func (s *Sandbox) startIn(program *Program, args []string, o orders, flags uintp
 func attributes(o orders, flags uintptr) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setpgid: true, Cloneflags: flags}
 	if !o.User {
-		return a
-	}
-	if o.Root {
-		both := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: nobody, HostID: nobody, Size: 1}}
-		a.UidMappings, a.GidMappings, a.GidMappingsEnableSetgroups = both, both, true
 		return a
 	}
 	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Geteuid(), Size: 1}}

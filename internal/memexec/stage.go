@@ -124,14 +124,16 @@ func become(args []*byte) error {
 	return fmt.Errorf("execute (a static executable for this machine is needed): %w", errno)
 }
 
+// maxThreads also counts what else runs as that user, where it has no namespace of its own.
+const maxThreads = 1024
+
 // setLimits sets the hard limits too, so that they stay. Address space that is
 // only reserved is not limited: Go reserves much more than it uses.
 func setLimits(o orders) error {
-	type limit struct {
+	limits := []struct {
 		what  int
 		value uint64
-	}
-	limits := []limit{
+	}{
 		{unix.RLIMIT_CPU, o.CPU},
 		{unix.RLIMIT_DATA, o.Memory},
 		{unix.RLIMIT_CORE, 0},
@@ -140,9 +142,7 @@ func setLimits(o orders) error {
 		{unix.RLIMIT_MEMLOCK, 0},
 		{unix.RLIMIT_STACK, 8 << 20},
 		{unix.RLIMIT_MSGQUEUE, 0},
-	}
-	if o.User { // elsewhere all of the user's processes would count
-		limits = append(limits, limit{unix.RLIMIT_NPROC, 512})
+		{unix.RLIMIT_NPROC, maxThreads},
 	}
 	for _, l := range limits {
 		var now unix.Rlimit
