@@ -46,9 +46,11 @@ type Installation struct {
 	Progress func(Progress) // nil: nobody looks
 
 	// Rehearse tries on a copy what the first boot of a version will do to the
-	// settings; nil: nobody does. If it fails, the release is not written, unless Force.
+	// settings; nil: nobody does. If it fails, [Activate] refuses the release,
+	// unless Force; one that is to be activated at once is not even written.
 	Rehearse func(ctx context.Context, to manifest.Version) (*api.Migration, error)
 	Force    bool
+	AtOnce   bool // Activate follows
 	Extra    []string // targets that the rehearsal reads, if there are such
 
 	before func(step string) error // for tests: what happens before a step
@@ -229,24 +231,37 @@ func (i *Installation) rehearse(ctx context.Context) error {
 	if i.Rehearse == nil {
 		return nil
 	}
-	report, err := i.Rehearse(ctx, i.Update.Version)
+	to := i.Update.Version
+	report, err := i.Rehearse(ctx, to)
+	if err != nil && report == nil {
+		report = &api.Migration{Rehearsal: true, To: to.String()}
+	}
 	noted := i.Journal.note(i.Catalog.host.Now(), func(a *Attempt) {
 		a.Forced = i.Force
 		if report != nil {
-			trimmed := report.Trimmed()
-			a.Rehearsal = &trimmed
+			kept := report.Trimmed()
+			a.Rehearsal = &kept
+		}
+		if err != nil {
+			a.Rehearsal.State, a.Rehearsal.Error = api.MigrationFailed, &api.Error{Code: api.CodeConflict, Message: err.Error()}
 		}
 	})
-	if err == nil || noted != nil {
+	switch {
+	case err == nil || noted != nil:
 		return noted
+	case i.AtOnce && !i.Force:
+		return notMigrated(to.String(), i.Journal.Last().Rehearsal.Error)
 	}
-	if i.Force {
-		i.Catalog.host.Log.Warn("the settings cannot be migrated; the update goes on, as it was forced", "err", err)
-		return nil
-	}
+	i.Catalog.host.Log.Warn("the settings cannot be migrated; the release is prepared all the same", "err", err)
+	return nil
+}
+
+// notMigrated refuses a release that the settings of this host stand against.
+func notMigrated(version string, why *api.Error) error {
 	return &api.Error{
-		Code: api.CodeConflict, Message: fmt.Sprintf("the settings of this host cannot be brought to %s: %v", i.Update.Version, err),
-		Hint: "migrator rehearse --migrate-to-version " + i.Update.Version.String() + " tells more; updog update --force goes on all the same",
+		Code: api.CodeConflict, Message: fmt.Sprintf("the settings of this host cannot be brought to %s: %s", version, why.Message),
+		Hint: "migrator rehearse --migrate-to-version " + version + " tells more; if that is mended, prepare the update again; " +
+			"--force with updog update and updog update-apply goes on all the same",
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // prepare installs what is offered, with a rehearsal that ends like this.
-func (w *world) prepare(force bool, report *api.Migration, failure error) error {
+func (w *world) prepare(atOnce, force bool, report *api.Migration, failure error) error {
 	w.t.Helper()
 	c, err := Open(context.Background(), w.host)
 	if err != nil {
@@ -24,7 +24,7 @@ func (w *world) prepare(force bool, report *api.Migration, failure error) error 
 	}
 	u, _ := choice.Chosen()
 	i := &Installation{
-		Catalog: c, Update: u, Disk: w.disk(), Journal: w.journal(), Force: force, Extra: []string{"model.tar.zst", "not there"},
+		Catalog: c, Update: u, Disk: w.disk(), Journal: w.journal(), AtOnce: atOnce, Force: force, Extra: []string{"model.tar.zst", "not there"},
 		Rehearse: func(_ context.Context, to manifest.Version) (*api.Migration, error) {
 			if to != u.Version {
 				w.t.Errorf("rehearsed for %s", to)
@@ -39,7 +39,7 @@ func TestRehearsal(t *testing.T) {
 	w := newWorld(t)
 	before := w.words()
 	failed := &api.Migration{State: api.MigrationFailed, To: "1.1.0"}
-	err := w.prepare(false, failed, errors.New("there is no way"))
+	err := w.prepare(true, false, failed, errors.New("there is no way"))
 	if err == nil || !strings.HasPrefix(err.Error(), "the settings of this host cannot be brought to 1.1.0: there is no way") {
 		t.Errorf("got %v", err)
 	}
@@ -47,7 +47,7 @@ func TestRehearsal(t *testing.T) {
 	if w.words() != before || last.State != Failed || last.Step != "rehearse migrations" || last.Rehearsal.State != api.MigrationFailed {
 		t.Errorf("flags %s, before %s; %+v", w.words(), before, last)
 	}
-	if err := w.prepare(true, failed, errors.New("there is no way")); err != nil {
+	if err := w.prepare(true, true, failed, errors.New("there is no way")); err != nil {
 		t.Error(err)
 	}
 	if last := w.journal().Last(); last.State != Prepared || !last.Forced {
@@ -56,10 +56,33 @@ func TestRehearsal(t *testing.T) {
 	w.check()
 }
 
+// TestRehearsalThenActivation: what was prepared on its own waits for somebody who overrules the rehearsal.
+func TestRehearsalThenActivation(t *testing.T) {
+	w := newWorld(t)
+	failed := &api.Migration{State: api.MigrationFailed, To: "1.1.0"}
+	if err := w.prepare(false, false, failed, errors.New("there is no way")); err != nil {
+		t.Fatal(err)
+	}
+	before, j := w.words(), w.journal()
+	err := Activate(t.Context(), w.disk(), j, w.host.Now())
+	if err == nil || !strings.HasPrefix(err.Error(), "the settings of this host cannot be brought to 1.1.0: there is no way") {
+		t.Errorf("got %v", err)
+	}
+	if w.words() != before || j.Last().State != Prepared {
+		t.Errorf("flags %s, before %s; %+v", w.words(), before, j.Last())
+	}
+	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, w.host.Now())); err != nil {
+		t.Error(err)
+	}
+	if j.Last().State != Activated {
+		t.Errorf("got %+v", j.Last())
+	}
+}
+
 func TestRehearsalIsKept(t *testing.T) {
 	w := newWorld(t)
 	report := &api.Migration{State: api.MigrationDone, To: "1.1.0", Diff: make([]api.Edit, 1000)}
-	if err := w.prepare(false, report, nil); err != nil {
+	if err := w.prepare(false, false, report, nil); err != nil {
 		t.Fatal(err)
 	}
 	if last := w.journal().Last(); last.Rehearsal == nil || len(last.Rehearsal.Diff) != 200 || len(last.Rehearsal.Warnings) != 1 {

@@ -29,8 +29,8 @@ OPTIONS:
   -i, --image VERSION         this version and no other, whatever the lock says, and though it failed before
       --variant VARIANT       as if the host were of this variant
   -n, --now, --ignore-waves   do not wait for this host's turn
-      --force                 write the update although its migrations fail on a copy of the settings; values
-                              that its model refuses are not used then
+      --force                 activate the update although its migrations fail on a copy of the settings;
+                              values that its model refuses are not used then
   -j, --json                  print JSON
   -a, --all                   check-update: list all that may be applied, newest first;
                               explain: also releases for other hosts

@@ -109,7 +109,7 @@ func (a *app) install(ctx context.Context, activate bool) error {
 	if !ok {
 		return a.nothing(choice)
 	}
-	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: j, Force: a.force}
+	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: j, Force: a.force, AtOnce: activate}
 	if err := a.rehearsed(i); err != nil {
 		return err
 	}
@@ -202,7 +202,15 @@ func show(p update.Progress, took time.Duration) string {
 
 // updateApply needs no repository, unlike with the reference.
 func (a *app) updateApply(ctx context.Context) error {
-	if err := a.flip(ctx, update.Activate); err != nil {
+	activate := func(ctx context.Context, d *slot.Disk, j *update.Journal, now time.Time) error {
+		if a.force {
+			if err := update.Force(j, now); err != nil {
+				return err
+			}
+		}
+		return update.Activate(ctx, d, j, now)
+	}
+	if err := a.flip(ctx, activate); err != nil {
 		return err
 	}
 	return a.maybeReboot(ctx)
