@@ -15,6 +15,7 @@ import (
 type world struct {
 	inhibitors []api.RebootHold
 	applying   bool
+	over       time.Time // of what is applied; zero: never
 	trying     []api.Change
 	updates    api.Updates
 	started    []bool // whether it was forced
@@ -27,7 +28,7 @@ func (w *world) authority() *Authority {
 			return nil
 		},
 		Inhibitors: func(context.Context) ([]api.RebootHold, error) { return w.inhibitors, nil },
-		Changes:    func() (bool, []api.Change, error) { return w.applying, w.trying, nil },
+		Changes:    func() (bool, []api.Change, error) { return w.applying && (w.over.IsZero() || time.Now().Before(w.over)), w.trying, nil },
 		Updates:    func(context.Context) (api.Updates, error) { return w.updates, nil },
 	}
 }
@@ -69,8 +70,7 @@ func TestHolds(t *testing.T) {
 // The change in hand is waited for, but not for ever.
 func TestChangeInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := world{applying: true}
-		time.AfterFunc(10*time.Second, func() { w.applying = false })
+		w := world{applying: true, over: time.Now().Add(10 * time.Second)}
 		if err := w.authority().Reboot(t.Context(), api.RebootCareful); err != nil || len(w.started) != 1 {
 			t.Errorf("%v, %v", err, w.started)
 		}
