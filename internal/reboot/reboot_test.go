@@ -28,8 +28,10 @@ func (w *world) authority() *Authority {
 			return nil
 		},
 		Inhibitors: func(context.Context) ([]api.RebootHold, error) { return w.inhibitors, nil },
-		Changes:    func() (bool, []api.Change, error) { return w.applying && (w.over.IsZero() || time.Now().Before(w.over)), w.trying, nil },
-		Updates:    func(context.Context) (api.Updates, error) { return w.updates, nil },
+		Changes: func() (bool, []api.Change, error) {
+			return w.applying && (w.over.IsZero() || time.Now().Before(w.over)), w.trying, nil
+		},
+		Updates: func(context.Context) (api.Updates, error) { return w.updates, nil },
 	}
 }
 
