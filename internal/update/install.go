@@ -50,7 +50,7 @@ type Installation struct {
 	// unless Force; one that is to be activated at once is not even written.
 	Rehearse func(ctx context.Context, to manifest.Version) (*api.Migration, error)
 	Force    bool
-	AtOnce   bool // Activate follows
+	AtOnce   bool     // Activate follows
 	Extra    []string // targets that the rehearsal reads, if there are such
 
 	before func(step string) error // for tests: what happens before a step
