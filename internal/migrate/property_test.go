@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -76,12 +77,12 @@ func travel(t *testing.T, w *migratetest.World, to string) {
 func all(w *migratetest.World) string {
 	s := w.Open()
 	defer s.Close()
-	text := ""
+	var text strings.Builder
 	for _, layer := range []api.Layer{api.LayerGenerated, api.LayerUserData, api.LayerUser} {
 		for _, k := range s.Snapshot().InLayer(layer, "") {
 			value, _ := s.Snapshot().ValueIn(layer, k)
-			text += fmt.Sprintf("%s %s = %s\n", layer, k, value)
+			text.WriteString(fmt.Sprintf("%s %s = %s\n", layer, k, value))
 		}
 	}
-	return text
+	return text.String()
 }
