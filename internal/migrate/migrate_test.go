@@ -225,13 +225,13 @@ func TestSecretsAreMasked(t *testing.T) {
 	w.Prepare()
 	w.Store("1.0.0", map[string]any{"old": "hush"}) // nobody knows any more whether it was secret
 	report := run(t, w, "1.1.0")
-	if text := fmt.Sprintf("%s", report.Diff[1].Before); report.Diff[1].Key != "settings.old" || strings.Contains(text, "hush") {
+	if text := string(report.Diff[1].Before); report.Diff[1].Key != "settings.old" || strings.Contains(text, "hush") {
 		t.Errorf("got %+v", report.Diff)
 	}
 	s := w.Open()
 	defer s.Close()
 	entries, err := s.History("settings.old", 0, 1)
-	if err != nil || strings.Contains(fmt.Sprintf("%s", entries[0].Edits[0].Before), "hush") {
+	if err != nil || strings.Contains(string(entries[0].Edits[0].Before), "hush") {
 		t.Errorf("got %+v, %v", entries, err)
 	}
 }

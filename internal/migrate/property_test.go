@@ -81,7 +81,7 @@ func all(w *migratetest.World) string {
 	for _, layer := range []api.Layer{api.LayerGenerated, api.LayerUserData, api.LayerUser} {
 		for _, k := range s.Snapshot().InLayer(layer, "") {
 			value, _ := s.Snapshot().ValueIn(layer, k)
-			text.WriteString(fmt.Sprintf("%s %s = %s\n", layer, k, value))
+			fmt.Fprintf(&text, "%s %s = %s\n", layer, k, value)
 		}
 	}
 	return text.String()
