@@ -77,9 +77,22 @@ func (p planner) step(n *api.UpdateNext, action string, at time.Time, why string
 }
 
 // stale tells whether nobody has looked for updates for long. An update that
-// boots next is not looked behind: it waits for its reboot.
+// boots next is not looked behind: it waits for its reboot. A look in the future
+// was taken when the clock was wrong, and does not count.
 func (p planner) stale() bool {
-	return p.Status.State != api.UpdateReady && (p.Offer == nil || p.now.Sub(p.Offer.Now) >= checkEvery)
+	return p.Status.State != api.UpdateReady &&
+		(p.Offer == nil || p.now.Sub(p.Offer.Now) >= checkEvery || p.Offer.Now.Sub(p.now) > clockSkew)
+}
+
+// clockSkew is by how much a clock is set back without having been wrong.
+const clockSkew = time.Minute
+
+// since is t plus wait; a t in the future, when the clock was wrong, counts as now.
+func (p planner) since(t time.Time, wait time.Duration) time.Time {
+	if t.After(p.now) {
+		t = p.now
+	}
+	return t.Add(wait)
 }
 
 // check is the next look for updates, which tells of what is due before it.
@@ -88,7 +101,7 @@ func (p planner) check(n *api.UpdateNext, why string) {
 		p.step(n, api.UpdateRefresh, p.now, why)
 		return
 	}
-	at := p.Offer.Now.Add(checkEvery)
+	at := p.since(p.Offer.Now, checkEvery)
 	if due, version := p.due(); version != "" {
 		why = fmt.Sprintf("%s is not this host's turn before %s", version, due.UTC().Format(time.RFC3339))
 		if due.After(at) {
@@ -127,14 +140,14 @@ func (p planner) window(n *api.UpdateNext, far int, action, why string) {
 // delay puts off a step that has failed lately.
 func (p planner) delay(n *api.UpdateNext) {
 	f := p.Failing[n.Action]
-	if f.Times == 0 || f.Version != "" && (p.Status.Chosen == nil || f.Version != p.Status.Chosen.Version) {
+	if f.Times <= 0 || f.Version != "" && (p.Status.Chosen == nil || f.Version != p.Status.Chosen.Version) {
 		return
 	}
 	wait := maxBackoff
 	if f.Times < 6 {
 		wait = min(firstBackoff<<(f.Times-1), maxBackoff)
 	}
-	if at := f.Last.Add(wait).UTC(); at.After(n.At) {
+	if at := p.since(f.Last, wait).UTC(); at.After(n.At) {
 		n.At = at
 		n.Why += fmt.Sprintf("; %s has failed %s, so it is not tried before that", n.Action, times(f.Times))
 	}

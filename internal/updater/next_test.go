@@ -39,6 +39,10 @@ func TestNext(t *testing.T) {
 	old := at(api.UpdateIdle, "", "")
 	old.Offer.Now = noon.Add(-time.Hour)
 	never := View{}
+	ahead := at(api.UpdateIdle, "", "")
+	ahead.Offer.Now = noon.AddDate(10, 0, 0)
+	aheadReady := at(api.UpdateReady, "", "2")
+	aheadReady.Offer.Now = ahead.Offer.Now
 	busy := &api.UpdateWork{Command: "prepare"}
 	for _, test := range []struct {
 		name    string
@@ -55,6 +59,13 @@ func TestNext(t *testing.T) {
 		{"under way", "reboot", "", at("Available", "2", ""), busy, "", 0, "prepare is under way"},
 		{"never looked", "prepare", "", never, nil, "refresh", 0, "it is time to look for updates"},
 		{"looked an hour ago", "prepare", "", old, nil, "refresh", 0, "it is time to look for updates"},
+		{"looked when the clock was ahead", "prepare", "", ahead, nil, "refresh", 0, "it is time to look for updates"},
+		{"ready, looked when the clock was ahead", "prepare", "", aheadReady, nil, "refresh", 50 * time.Minute, "2 is in the spare slot, but no longer offered"},
+		{
+			"failed when the clock was ahead", "prepare", "", failing(at("Available", "2", ""), "prepare", "2", 1, -1000*time.Hour), nil, "prepare", time.Hour,
+			"2 is offered; prepare has failed once, so it is not tried before that",
+		},
+		{"a record of nonsense", "prepare", "", failing(at("Available", "2", ""), "prepare", "2", -1, 0), nil, "prepare", 0, "2 is offered"},
 		{"nothing offered", "prepare", "", at("Idle", "", ""), nil, "refresh", 40 * time.Minute, "nothing is offered"},
 		{
 			"a wave", "prepare", "", waiting(at("Idle", "", ""), "2", noon.Add(5*time.Hour)), nil, "refresh", 5 * time.Hour,
