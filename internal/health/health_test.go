@@ -240,6 +240,23 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// What checks print, of the worst kind, must not keep reports from being read.
+func TestKeepOfTalkativeChecks(t *testing.T) {
+	root := paths.Root(t.TempDir())
+	checks := make([]Result, maxScripts)
+	for i := range checks {
+		checks[i] = Result{Name: "flood", State: Bad, Output: strings.Repeat("\x00", 4<<10)}
+	}
+	for _, boot := range []string{"a", "b", "c"} {
+		if err := Keep(root, Report{BootID: boot, State: Bad, Checks: checks}); err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := Of(root, boot); !ok || len(r.Checks) != maxScripts {
+			t.Errorf("the report of boot %s is lost", boot)
+		}
+	}
+}
+
 // state is that of a host that runs from B; words are "priority/tries/successful".
 func state(a, b [3]int) slot.State {
 	word := func(w [3]int) slot.Word { return slot.Word(w[0])<<48 | slot.Word(w[1])<<52 | slot.Word(w[2])<<56 }

@@ -42,7 +42,9 @@ func Of(root paths.Root, bootID string) (Report, bool) {
 	return list[0], true
 }
 
-// Keep adds a report to those that survive reboots, durably, and forgets the oldest.
+// Keep adds a report to those that survive reboots, durably, and forgets the
+// oldest: those beyond kept, and those that Reports would not read any more
+// because checks have printed so much.
 func Keep(root paths.Root, r Report) error {
 	// Damaged reports are worth less than the new one.
 	list, _ := Reports(root)
@@ -50,13 +52,24 @@ func Keep(root paths.Root, r Report) error {
 		list = list[1:]
 	}
 	list = append([]Report{r}, list[:min(len(list), kept-1)]...)
-	text, err := json.MarshalIndent(list, "", "  ")
+	text, err := encode(list)
 	if err == nil {
 		attributes := durable.Attributes{Mode: 0o600, UID: os.Getuid(), GID: os.Getgid()}
-		err = durable.WriteFile(durable.OS{}, root.HealthReports(), append(text, '\n'), attributes)
+		err = durable.WriteFile(durable.OS{}, root.HealthReports(), text, attributes)
 	}
 	if err != nil {
 		return fmt.Errorf("keep health report: %w", err)
 	}
 	return nil
+}
+
+// encode is the text of as many reports, from the first on, as have room.
+func encode(list []Report) ([]byte, error) {
+	for {
+		text, err := json.MarshalIndent(list, "", "  ")
+		if err != nil || len(text) < maxReports || len(list) == 1 {
+			return append(text, '\n'), err
+		}
+		list = list[:(len(list)+1)/2]
+	}
 }
