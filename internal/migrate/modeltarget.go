@@ -78,7 +78,10 @@ func unpackModel(packed []byte, variant string) (_ *model.Model, err error) {
 	return model.Load(root.FS(), variant)
 }
 
+// unpack adds up what the files are said to have, not what the archive has: holes
+// of sparse files take no room in that.
 func unpack(root *os.Root, archive *tar.Reader) error {
+	left := int64(maxModel)
 	for range maxModelFiles {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -87,6 +90,10 @@ func unpack(root *os.Root, archive *tar.Reader) error {
 		if err != nil {
 			return err
 		}
+		if h.Size > left {
+			return fmt.Errorf("%s: more than %d bytes in all", h.Name, int64(maxModel))
+		}
+		left -= h.Size
 		if err := unpackEntry(root, h, archive); err != nil {
 			return fmt.Errorf("%s: %w", h.Name, err)
 		}
