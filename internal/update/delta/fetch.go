@@ -152,7 +152,8 @@ func (f *fetcher) open(c chunk, packed []byte) ([]byte, error) {
 		}
 		f.plain = data
 	}
-	if sumOf(f.plain) != c.sum {
+	// The sum does not prove the size, which says where the chunk ends.
+	if len(f.plain) != int(c.size) || sumOf(f.plain) != c.sum {
 		return nil, fmt.Errorf("%w: at %d in the blocks", ErrChunk, c.block)
 	}
 	return f.plain, nil

@@ -354,3 +354,25 @@ func TestProgress(t *testing.T) {
 		t.Errorf("proving: %+v", l)
 	}
 }
+
+// An index that lies about the size of a chunk must not have anything written
+// behind the image, whose neighbour in a partition may be a hash tree.
+func TestIndexLiesAboutSizes(t *testing.T) {
+	data := noise(7, usualChunk)
+	s := sumOf(data)
+	for _, packed := range [][]byte{data, packZstd(t, bytes.Repeat([]byte("lie "), usualChunk/4))} {
+		if len(packed) < len(data) {
+			s = sumOf(bytes.Repeat([]byte("lie "), usualChunk/4))
+		}
+		states := max(leastChunk, len(packed)+1) // what the index says that the chunk has
+		if len(packed) == len(data) {
+			states = len(data) + 1
+		}
+		index := forged(uint64(states), uint64(len(packed)), 1, len(packed), states, string(s[:]))
+		place := newSlot(make([]byte, 2*usualChunk))
+		_, report, err := update(context.Background(), index, place, newSlot(nil), &server{file: packed})
+		if !errors.Is(err, ErrChunk) || report.Written != 0 {
+			t.Errorf("%d bytes were written, %v", report.Written, err)
+		}
+	}
+}
