@@ -23,6 +23,15 @@ type sandbox struct {
 const startLimit = 20 * time.Second
 
 func startSandbox(ctx context.Context, b *bench, variant string) (*sandbox, error) {
+	s, err := layOut(ctx, b, variant)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.start(ctx)
+}
+
+// layOut makes a sandbox in which nothing runs yet.
+func layOut(ctx context.Context, b *bench, variant string) (*sandbox, error) {
 	dir, err := os.MkdirTemp(b.dir, "sandbox-")
 	if err != nil {
 		return nil, err
@@ -35,8 +44,14 @@ func startSandbox(ctx context.Context, b *bench, variant string) (*sandbox, erro
 		return nil, fmt.Errorf("lay out sandbox: %w\n%s", err, out)
 	}
 	s.server = exec.Command(filepath.Join(dir, "apiserver"), "--root", s.root)
-	return s, start(ctx, s.server, s.socket())
+	return s, nil
 }
+
+func (s *sandbox) start(ctx context.Context) error { return start(ctx, s.server, s.socket()) }
+
+// remove removes a sandbox that has stopped. What is in the bench's scratch
+// folder goes with that in any case.
+func (s *sandbox) remove() { _ = os.RemoveAll(filepath.Dir(s.root)) }
 
 func (s *sandbox) socket() string { return filepath.Join(s.root, "run/api.sock") }
 
