@@ -109,7 +109,11 @@ func accepted(root paths.Root, to manifest.Version, log *slog.Logger) func(api.M
 // tell logs what was done.
 func (a *app) tell(log *slog.Logger, r *api.Migration) {
 	for _, s := range r.Steps {
-		log.Info("migration ran", "migration", s.Name, "took", s.Took, "err", s.Error)
+		if s.Error != "" {
+			log.Error("migration failed", "migration", s.Name, "took", s.Took, "err", s.Error)
+			continue
+		}
+		log.Info("migration ran", "migration", s.Name, "took", s.Took)
 	}
 	for _, v := range append(r.Violations, r.Before...) {
 		log.Warn("value does not fit the model", "key", v.Key, "layer", string(v.Layer), "why", v.Message)
@@ -117,6 +121,10 @@ func (a *app) tell(log *slog.Logger, r *api.Migration) {
 	for _, text := range r.Warnings {
 		log.Warn(text)
 	}
-	log.Info("settings migrated", "state", string(r.State), "from", r.From, "to", r.To, "way", string(r.Way),
+	level, what := slog.LevelInfo, "settings migrated"
+	if !r.OK() {
+		level, what = slog.LevelError, "settings not migrated"
+	}
+	log.Log(context.Background(), level, what, "state", string(r.State), "from", r.From, "to", r.To, "way", string(r.Way),
 		"migrations", len(r.Steps), "changed", len(r.Diff), "took", r.Took)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/paths"
 )
@@ -75,6 +76,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(usage)
 	a.addFlags(root.PersistentFlags())
+	clihelp.Use(root)
 	now := &cobra.Command{
 		Use: "run", Short: "migrate now; apiserver must not run", Args: none, RunE: run,
 		Example: "  systemctl stop apiserver.socket apiserver\n  migrator run --use-kept",
@@ -100,7 +102,10 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 }
 
 func usage(c *cobra.Command, err error) error {
-	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%s: %w\nusage: %s", name, err, c.UseLine())}
+	if names := clihelp.Names(c); len(names) > 0 {
+		err = fmt.Errorf("%w; commands: %s", err, strings.Join(names, ", "))
+	}
+	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%s: %w\nusage: %s", name, err, clihelp.UseLine(c))}
 }
 
 func none(c *cobra.Command, args []string) error {

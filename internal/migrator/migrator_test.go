@@ -78,6 +78,17 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// A typing error names what there is, and help looks as that of the other programs.
+func TestHelp(t *testing.T) {
+	w := host(t)
+	if code, _, errs := call(w, "staus"); code != cli.ExitUsage || !strings.Contains(errs, "'staus'; commands: export, import, rehearse, run, status\n") {
+		t.Errorf("got %d %q", code, errs)
+	}
+	if code, help, _ := call(w, "--help"); code != 0 || !strings.Contains(help, "\nCommands:\n") || !strings.Contains(help, "\nOptions:\n") {
+		t.Errorf("got %d %q", code, help)
+	}
+}
+
 // A boot that fails leaves the settings, and a report for the version that the
 // host goes back to.
 func TestFailedBoot(t *testing.T) {
@@ -89,6 +100,9 @@ func TestFailedBoot(t *testing.T) {
 	code, _, errs := call(w)
 	if code != cli.ExitFailed || !strings.Contains(errs, "\nMigration returned '1' - stderr: migrate_v1.1.0_fail.lz4: migrate live forward: it cannot be done\n") {
 		t.Errorf("got %d %s", code, errs)
+	}
+	if strings.Contains(errs, "settings migrated") || !strings.Contains(errs, `"settings not migrated" state=failed`) {
+		t.Errorf("the log says that it went well: %s", errs)
 	}
 	if version, settings := w.Settings(); version != "1.0.0" || settings != `{"motd":"hi"}` {
 		t.Errorf("got %s %s", version, settings)

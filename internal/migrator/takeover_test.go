@@ -53,7 +53,7 @@ func check(t *testing.T, w *migratetest.World, folder string, args []string, cod
 func TestImportAndExport(t *testing.T) {
 	w, from, to := host(t), filepath.Join(t.TempDir(), "datastore"), filepath.Join(t.TempDir(), "back")
 	reference(t, from)
-	check(t, w, from, []string{"import"}, 2, "", "migrator: --from is missing\nusage: migrator import --from DIR [flags]\n")
+	check(t, w, from, []string{"import"}, 2, "", "migrator: --from is missing\nusage: migrator import --from DIR\n")
 	check(t, w, to, []string{"import", "--from", to}, 1, "", `read datastore in FROM: there is no datastore
 hint: --from names the folder that has the link current, such as /var/lib/bottlerocket/datastore
 `)

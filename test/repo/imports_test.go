@@ -138,7 +138,7 @@ var rooms = []struct {
 	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "migrate", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"migrator", []string{
-		"api", "bootlog", "calendar", "cli", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
+		"api", "bootlog", "calendar", "cli", "cli/clihelp", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
 	}},
 	{"updog", []string{"api", "cli", "migrate", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
