@@ -80,7 +80,7 @@ func (a *app) releaseCommand() *cobra.Command {
 	f.StringArrayVar(&r.migrations, "migrations", nil, "`FILE` or folder of migrations; may be repeated")
 	f.StringArrayVar(&r.copies, "copy-target", nil, "publish this `FILE` as it is, too; may be repeated")
 	f.StringVar(&r.model, "model", "", "`DIR` with the new image's models and variants: hosts rehearse migrations with it")
-	f.StringVar(&r.waves, "waves", "", fmt.Sprintf("wave policy: a `FILE`, one of %v, or none", manifest.PolicyNames()))
+	f.StringVar(&r.waves, "waves", "", fmt.Sprintf("wave policy: a `FILE`, one of %s, or none", strings.Join(manifest.PolicyNames(), ", ")))
 	f.StringVar(&r.start, "start", "", "`TIME` of the release, or an offset such as \"2 hours\" (default now)")
 	f.Var((*versionFlag)(&r.maxVersion), "max-version", "newest `VERSION` that may be run from now on")
 	f.StringVar(&r.expiry, "expiry", defaultExpiry, expiryUsage)
@@ -275,7 +275,7 @@ func policyWaves(nameOrFile string, start time.Time) (manifest.Waves, error) {
 	}
 	text, err := durable.ReadFile(nameOrFile, maxPolicy)
 	if err != nil {
-		return nil, fmt.Errorf("read wave policy: %w; it is none of %v either", err, manifest.PolicyNames())
+		return nil, fmt.Errorf("read wave policy: %w; it is none of %s either", err, strings.Join(manifest.PolicyNames(), ", "))
 	}
 	p, err := manifest.ParsePolicy(text)
 	if err != nil {

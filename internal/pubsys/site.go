@@ -64,6 +64,7 @@ type place struct {
 	site
 	publish.Place                // what is written; empty if the repository is only read
 	source        tufrepo.Source // what is read
+	address       string         // of its metadata, for messages
 }
 
 // find works out what flags and configuration say together; flags win.
@@ -116,7 +117,7 @@ func (p *place) locate(config *infra, r infraRepo) error {
 	case metadata == "" && targets == "" && p.dir == "":
 		return hintf("give --dir DIR, or --metadata-url and --targets-url, or name them in Infra.toml", "no repository was named")
 	case metadata == "" && targets == "":
-		p.source = tufrepo.Dir(p.Metadata, p.Targets)
+		p.source, p.address = tufrepo.Dir(p.Metadata, p.Targets), p.Metadata
 		return nil
 	case metadata == "" || targets == "":
 		return errors.New("the addresses of metadata and of targets belong together: one is missing")
@@ -125,13 +126,14 @@ func (p *place) locate(config *infra, r infraRepo) error {
 		if p.dir == "" {
 			p.Place = at
 		}
-		p.source = tufrepo.Dir(at.Metadata, at.Targets)
+		p.source, p.address = tufrepo.Dir(at.Metadata, at.Targets), at.Metadata
 		return nil
 	}
 	base, err := url.JoinPath(metadata, p.variant, p.arch, "/")
 	if err != nil {
 		return fmt.Errorf("address of metadata: %w", err)
 	}
+	p.address = base
 	p.source, err = tufrepo.Remote(base, targets, tufrepo.RemoteOptions{UserAgent: name})
 	return err
 }
@@ -174,10 +176,10 @@ func (p *place) load(ctx context.Context) (*publish.State, error) {
 		Source: p.source, Root: root, Earlier: p.earlier, New: p.new, Expired: p.expired, Now: p.now, Warn: p.log().Warn,
 	})
 	if errors.Is(err, tufrepo.ErrExpired) {
-		return nil, hintf("--allow-expired reads it all the same, if you are sure that it is the newest state", "read the repository: %v", err)
+		return nil, hintf("--allow-expired reads it all the same, if you are sure that it is the newest state", "read the repository in %s: %v", p.address, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the repository: %w", err)
+		return nil, fmt.Errorf("read the repository in %s: %w", p.address, err)
 	}
 	return s, nil
 }

@@ -244,10 +244,14 @@ func (i *inspection) report(metadataOnly bool) error {
 	}
 	v := i.state.Repo.Versions()
 	i.printf("root version %d, timestamp version %d: proved\n", v.Root, v.Timestamp)
+	releases := fmt.Sprintf("%d releases", len(i.manifest.Updates))
+	if len(i.manifest.Updates) == 1 {
+		releases = "1 release"
+	}
 	if metadataOnly {
-		i.printf("%d releases, %d targets, which were not read\n", len(i.manifest.Updates), len(i.state.Repo.Targets()))
+		i.printf("%s, %d targets, which were not read\n", releases, len(i.state.Repo.Targets()))
 	} else {
-		i.printf("%d releases, %d targets with %d bytes: proved\n", len(i.manifest.Updates), len(i.state.Repo.Targets()), i.bytes)
+		i.printf("%s, %d targets with %d bytes: proved\n", releases, len(i.state.Repo.Targets()), i.bytes)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (a *app) waveAdd() *cobra.Command {
 		},
 	}
 	o.flags(c)
-	c.Flags().StringVar(&policy, "waves", "", fmt.Sprintf("wave policy: a `FILE`, or one of %v", manifest.PolicyNames()))
+	c.Flags().StringVar(&policy, "waves", "", fmt.Sprintf("wave policy: a `FILE`, or one of %s", strings.Join(manifest.PolicyNames(), ", ")))
 	c.Flags().StringVar(&start, "start", "", "`TIME` of the release, or an offset such as \"2 hours\" (default now)")
 	completePolicies(c)
 	require(c, "version", "waves")

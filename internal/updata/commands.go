@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -117,7 +118,7 @@ func (a *app) setWaves() *cobra.Command {
 	}
 	r.flags(c)
 	f := c.Flags()
-	f.StringVarP(&file, "wave-file", "w", "", fmt.Sprintf("`POLICY` file, or one of %v", manifest.PolicyNames()))
+	f.StringVarP(&file, "wave-file", "w", "", fmt.Sprintf("`POLICY` file, or one of %s", strings.Join(manifest.PolicyNames(), ", ")))
 	f.StringVar(&start, "start-at", "", "`TIME` of the release, or an offset such as \"2 hours\" (default now)")
 	require(c, slices.Concat(ofRelease, []string{"wave-file"})...)
 	return c

@@ -161,7 +161,7 @@ func sameRoot(published, own RootFile) error {
 func (s *State) fresh(r Reading, published []RootFile) error {
 	if !r.New {
 		return hinted("there is no repository yet: it has no timestamp.json",
-			"look at the address; if it is right, --new begins a repository there")
+			"look at the address, with its variant and architecture; if it is right, --new begins a repository there")
 	}
 	s.pending = append(published, s.pending...) // those that are there already are not written again
 	s.Targets = Targets{Header: Header{TargetsRole, specVersion}, Targets: map[string]Target{}}
