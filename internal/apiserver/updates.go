@@ -42,15 +42,15 @@ func dispatcherPath() (string, error) {
 var refusals = map[int]api.Error{
 	updater.ExitLocked: {
 		Code: api.CodeLocked, Message: "Update lock held",
-		Hint: "another update command is under way; GET /updates shows how far it is",
+		Hint: "another update command is under way; 'apiclient update status' (GET /updates) shows how far it is",
 	},
 	updater.ExitState: {
 		Code: api.CodeConflict, Message: "Update action not allowed according to update state",
-		Hint: "GET /updates/status tells the state; docs/updates.md which command may follow which",
+		Hint: "'apiclient update status' (GET /updates/status) tells the state; docs/updates.md which command may follow which",
 	},
 	updater.ExitNoChoice: {
 		Code: api.CodeNotFound, Message: "Previously chosen Update no longer exists",
-		Hint: "look for updates first: POST /actions/refresh-updates",
+		Hint: "look for updates first: 'apiclient update check' (POST /actions/refresh-updates)",
 	},
 	updater.ExitNoImage: {
 		Code: api.CodeNotFound, Message: "No update image applied to staging partition",

@@ -77,7 +77,8 @@ func (c *Catalog) open(ctx context.Context) error {
 	h := c.host
 	root, err := durable.ReadFile(h.Root.TrustedRoot(), maxRootSize)
 	if err != nil {
-		return fixed("Failed to open trusted root metadata file %s: %w", h.Root.TrustedRoot(), err)
+		return missing(fixed("Failed to open trusted root metadata file %s: %w", h.Root.TrustedRoot(), err),
+			"the image brings it; its publisher has it as N.root.json")
 	}
 	if err := h.Config.checkURLs(); err != nil {
 		return err

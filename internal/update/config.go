@@ -28,7 +28,8 @@ const maxConfigSize = 1 << 20
 func LoadConfig(path string) (Config, error) {
 	text, err := durable.ReadFile(path, maxConfigSize)
 	if err != nil {
-		return Config{}, fixed("Failed to read config file %s: %w", path, err)
+		return Config{}, missing(fixed("Failed to read config file %s: %w", path, err),
+			"it is rendered from settings: apiclient set updates.metadata-base-url=URL updates.targets-base-url=URL")
 	}
 	c, err := ParseConfig(text)
 	if err != nil {

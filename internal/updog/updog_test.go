@@ -227,6 +227,25 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// What a new host lacks is told together with where it comes from.
+func TestHintsOfANewHost(t *testing.T) {
+	for _, test := range []struct {
+		lacks func(paths.Root) string
+		hint  string
+	}{
+		{paths.Root.Updog, "\nhint: it is rendered from settings: apiclient set updates.metadata-base-url="},
+		{paths.Root.TrustedRoot, "\nhint: the image brings it"},
+	} {
+		dir := root(t, "1.20.0", config(t, 7, "latest", false))
+		if err := os.Remove(test.lacks(paths.Root(dir))); err != nil {
+			t.Fatal(err)
+		}
+		if got := call(t, time.Now(), "check-update", "--root", dir); !strings.Contains(got.Stderr, test.hint) {
+			t.Errorf("got %+v, want %s", got, test.hint)
+		}
+	}
+}
+
 // What was believed once is kept: a repository that goes back is not believed.
 func TestBeliefsAreKept(t *testing.T) {
 	dir := root(t, "1.20.0", config(t, 7, "latest", false))

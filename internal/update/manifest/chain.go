@@ -17,7 +17,7 @@ func (e *GapError) Error() string {
 
 // Hint says what a publisher does about the gap.
 func (e *GapError) Hint() string {
-	return fmt.Sprintf("add a step from %s to the manifest's migrations, with an empty list if it needs none", e.At)
+	return fmt.Sprintf("add a step from %s to the migrations of the manifest (in Release.toml), with an empty list if it needs none", e.At)
 }
 
 // Chain returns the targets that carry data from one version to another, in the
