@@ -101,8 +101,9 @@ func (r Root) Disk() string { return r.Join("/etc/hostler/disk.toml") }
 // UpdateRecord is how far the update of this host has come; it survives reboots.
 func (r Root) UpdateRecord() string { return r.Join("/var/lib/hostler/update-state.json") }
 
-// UpdaterConfig and UpdateStatus are where the reference's programs keep the
-// same: its version lock and what its API tells.
+// UpdaterLock, UpdaterConfig and UpdateStatus are where the reference's programs
+// keep the same: its lock, its version lock and what its API tells.
+func (r Root) UpdaterLock() string   { return r.Join("/run/lock/thar-be-updates.lock") }
 func (r Root) UpdaterConfig() string { return r.Join("/etc/thar-be-updates.toml") }
 func (r Root) UpdateStatus() string  { return r.Join("/run/cache/thar-be-updates/status.json") }
 
@@ -110,12 +111,12 @@ func (r Root) UpdateStatus() string  { return r.Join("/run/cache/thar-be-updates
 func (r Root) UpdateProgress() string { return r.Join("/run/cache/thar-be-updates/progress.json") }
 func (r Root) UpdateCancel() string   { return r.Join("/run/cache/thar-be-updates/cancel") }
 
-// UpdaterLock is held by an update command, UpdateLock by the process that
-// updates the host, MetadataLock by the one that reads a repository. They are
-// not in /run/lock: everybody may put files there, and hold their locks.
-func (r Root) UpdaterLock() string  { return r.Join("/run/hostler/thar-be-updates.lock") }
-func (r Root) UpdateLock() string   { return r.Join("/run/hostler/update.lock") }
-func (r Root) MetadataLock() string { return r.Join("/run/hostler/metadata.lock") }
+// SafeUpdaterLock takes the place of UpdaterLock where everybody may put files
+// beside that; UpdateLock is held by the process that updates the host,
+// MetadataLock by the one that reads a repository.
+func (r Root) SafeUpdaterLock() string { return r.Join("/run/hostler/thar-be-updates.lock") }
+func (r Root) UpdateLock() string      { return r.Join("/run/hostler/update.lock") }
+func (r Root) MetadataLock() string    { return r.Join("/run/hostler/metadata.lock") }
 
 // Variant names the variant of this image.
 func (r Root) Variant() string { return r.Join("/usr/share/hostler/variant") }

@@ -74,7 +74,7 @@ func (p *program) start(ctx context.Context) error {
 	if errors.Is(err, updater.ErrLocked) {
 		return &updater.Refusal{
 			Exit: updater.ExitLocked,
-			Text: fmt.Sprintf("Unable to obtain lock on lockfile '%s': %v", p.root.UpdaterLock(), err),
+			Text: fmt.Sprintf("Unable to obtain lock on lockfile '%s': %v", updater.LockPath(p.root), err),
 		}
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/paths"
 )
 
 // ErrLocked is returned while a command is under way.
@@ -55,8 +56,18 @@ type OpenError struct{ Err error }
 func (e *OpenError) Error() string { return e.Err.Error() }
 func (e *OpenError) Unwrap() error { return e.Err }
 
+// LockPath is where the reference has the lock of update commands, unless
+// everybody may put files there, hold their locks, and so keep a host from updating.
+func LockPath(root paths.Root) string {
+	path := root.UpdaterLock()
+	if info, err := os.Stat(filepath.Dir(path)); err == nil && info.Mode().Perm()&0o022 != 0 {
+		return root.SafeUpdaterLock()
+	}
+	return path
+}
+
 func (u *Updater) openLock() (*os.File, error) {
-	path := u.Root.UpdaterLock()
+	path := LockPath(u.Root)
 	if err := durable.MkdirAll(durable.OS{}, filepath.Dir(path)); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package updater
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,9 @@ func TestLockIsOutOfReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := &Updater{Root: root}
+	if got, want := LockPath(paths.Root(t.TempDir())), "/run/lock/thar-be-updates.lock"; !strings.HasSuffix(got, want) {
+		t.Errorf("elsewhere it is %s, want %s", got, want)
+	}
 	ours, err := u.Lock()
 	if err != nil {
 		t.Fatal(err)
