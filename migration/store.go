@@ -248,20 +248,43 @@ func canonical(k string) (string, error) {
 	return string(name), err
 }
 
-// isCanonical knows most keys that are, at a glance.
+// isCanonical knows a key that is in that form at a glance: parsing would make
+// every segment anew.
 func isCanonical(k string) bool {
 	if len(k) > key.MaxLength {
 		return false
 	}
-	last := byte('.')
-	for i := range len(k) {
-		c := k[i]
-		if c == '.' && last == '.' || c != '.' && !isPlain(c) {
+	for {
+		n := segmentLength(k)
+		if n == 0 || n == len(k) {
+			return n > 0
+		}
+		if k[n] != '.' {
 			return false
 		}
-		last = c
+		k = k[n+1:]
 	}
-	return last != '.'
+}
+
+// segmentLength is the length of the canonical segment that k begins with, 0 if there is none.
+func segmentLength(k string) int {
+	n := 0
+	if !strings.HasPrefix(k, `"`) {
+		for n < len(k) && isPlain(k[n]) {
+			n++
+		}
+		return n
+	}
+	dots := 0
+	for n = 1; n < len(k) && (isPlain(k[n]) || k[n] == '.'); n++ {
+		if k[n] == '.' {
+			dots++
+		}
+	}
+	if dots == 0 || n == len(k) || k[n] != '"' {
+		return 0
+	}
+	return n + 1
 }
 
 // isPlain tells whether a bare segment may have a byte.

@@ -163,13 +163,17 @@ func (w *writer) name(name string) {
 
 // key is name for a key: nothing in it but quotes needs an escape.
 func (w *writer) key(k string) {
-	if strings.IndexByte(k, '"') >= 0 {
-		w.name(k)
-		return
-	}
 	w.comma()
 	w.out = append(w.out, '"')
-	w.out = append(w.out, k...)
+	for {
+		plain, rest, quote := strings.Cut(k, `"`)
+		w.out = append(w.out, plain...)
+		if !quote {
+			break
+		}
+		w.out = append(w.out, `\"`...)
+		k = rest
+	}
 	w.out = append(w.out, '"', ':')
 }
 
