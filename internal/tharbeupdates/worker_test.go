@@ -292,6 +292,17 @@ func TestVersionLock(t *testing.T) {
 	if err := os.WriteFile(h.Host.Root.UpdaterConfig(), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	config, err := os.ReadFile(h.Host.Root.Updog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(h.Host.Root.Updog())
+	if s := h.do("refresh"); !strings.Contains(s.Command.Stderr, "\nhint: it is rendered from settings: apiclient set updates.") {
+		t.Errorf("without a configuration: %q", s.Command.Stderr)
+	}
+	if err := os.WriteFile(h.Host.Root.Updog(), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if s := h.do("refresh"); s.Command.Stderr != "Failed to get required setting 'version-lock'\n" {
 		t.Errorf("without a lock: %q", s.Command.Stderr)
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
 )
 
@@ -63,7 +65,10 @@ func ParseConfig(text []byte) (Config, error) {
 		{"ignore_waves", file.IgnoreWaves == nil},
 	} {
 		if key.missing {
-			return Config{}, fmt.Errorf("missing field `%s`", key.name)
+			return Config{}, &api.Error{
+				Code: api.CodeNotFound, Message: fmt.Sprintf("missing field `%s`", key.name),
+				Hint: "a setting has no value: apiclient set updates." + strings.ReplaceAll(key.name, "_", "-") + "=VALUE; a boot makes a seed",
+			}
 		}
 	}
 	return Config{*file.Metadata, *file.Targets, *file.Seed, *file.Lock, *file.IgnoreWaves, file.HTTPSProxy, file.NoProxy}, nil

@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{"no configuration", "1.20.0", good, now, paths.Root.Updog, "Failed to read config file ROOT/etc/updog.toml: open"},
 		{"no TOML", "1.20.0", "=", now, nil, "Failed to parse config file ROOT/etc/updog.toml: "},
-		{"no seed", "1.20.0", strings.Replace(good, "seed", "seet", 1), now, nil, "Failed to parse config file ROOT/etc/updog.toml: missing field `seed`\n"},
+		{"no seed", "1.20.0", strings.Replace(good, "seed", "seet", 1), now, nil, "Failed to parse config file ROOT/etc/updog.toml: missing field `seed`\nhint: a setting has no value: apiclient set updates.seed=VALUE; a boot makes a seed\n"},
 		{"a seed too large", "1.20.0", strings.Replace(good, "seed = 7", "seed = 4294967296", 1), now, nil, "Failed to parse config file"},
 		{"no os-release", "1.20.0", good, now, paths.Root.OSRelease, "Unable to get OS version: read os-release: open"},
 		{"no version", "twelve", good, now, nil, "Unable to get OS version: Invalid version string 'twelve'\n"},
