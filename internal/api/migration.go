@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,16 +30,53 @@ type Migration struct {
 	Kept       string          `json:"kept,omitempty"` // where the settings of From are kept
 }
 
-// maxKeptDiff is how many edits of a migration are kept; one may touch every setting.
-const maxKeptDiff = 200
+// What is kept of a report: of the diff so many edits, one may touch every
+// setting, and so many bytes of values; of the migrations' texts so many bytes,
+// and so many of one.
+const (
+	maxKeptDiff     = 200
+	maxKeptValues   = 256 << 10
+	maxKeptMessages = 256 << 10
+	maxKeptMessage  = 4 << 10
+)
 
-// Trimmed is the report as it is kept: of a long diff only the beginning.
+// Trimmed is the report as it is kept: without most of what is long.
 func (m Migration) Trimmed() Migration {
-	if n := len(m.Diff); n > maxKeptDiff {
-		m.Diff = m.Diff[:maxKeptDiff:maxKeptDiff]
-		m.Warnings = append(m.Warnings[:len(m.Warnings):len(m.Warnings)], fmt.Sprintf("of %d changed settings, %d are listed", n, maxKeptDiff))
+	if n := m.keptDiff(); n < len(m.Diff) {
+		m.Warnings = append(m.Warnings[:len(m.Warnings):len(m.Warnings)], fmt.Sprintf("of %d changed settings, %d are listed", len(m.Diff), n))
+		m.Diff = m.Diff[:n:n]
+	}
+	m.Steps = slices.Clone(m.Steps)
+	limit := min(maxKeptMessage, maxKeptMessages/max(len(m.Steps), 1))
+	for i := range m.Steps {
+		m.Steps[i].Message, m.Steps[i].Error = shortened(m.Steps[i].Message, limit), shortened(m.Steps[i].Error, limit)
+	}
+	if m.Error != nil {
+		e := *m.Error
+		e.Message = shortened(e.Message, maxKeptMessage)
+		m.Error = &e
 	}
 	return m
+}
+
+// keptDiff is how many edits are kept.
+func (m Migration) keptDiff() (n int) {
+	size := 0
+	for _, e := range m.Diff[:min(len(m.Diff), maxKeptDiff)] {
+		if size += len(e.Before) + len(e.After); size > maxKeptValues {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// shortened is the beginning and the end of a text, of about limit bytes together.
+func shortened(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit/2]+" … "+text[len(text)-limit/2:], "")
 }
 
 // OK tells whether the settings arrived, or would.

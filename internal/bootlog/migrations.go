@@ -41,12 +41,23 @@ func AddMigration(root paths.Root, report api.Migration) error {
 		all = nil
 	}
 	all = append(all, report.Trimmed())
-	text, err := json.MarshalIndent(all[max(0, len(all)-keptMigrations):], "", "  ")
+	text, err := encodeMigrations(all[max(0, len(all)-keptMigrations):])
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(durable.OS{}, root.MigrationReports(), append(text, '\n'), durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep}); err != nil {
+	if err := durable.WriteFile(durable.OS{}, root.MigrationReports(), text, durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep}); err != nil {
 		return fmt.Errorf("keep report of migration: %w", err)
 	}
 	return nil
+}
+
+// encodeMigrations is the text of as many reports, from the last on, as can be read again.
+func encodeMigrations(all []api.Migration) ([]byte, error) {
+	for {
+		text, err := json.MarshalIndent(all, "", "  ")
+		if err != nil || len(text) < maxMigrations || len(all) == 1 {
+			return append(text, '\n'), err
+		}
+		all = all[len(all)/2:]
+	}
 }

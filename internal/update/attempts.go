@@ -68,6 +68,7 @@ type Journal struct {
 const (
 	maxAttempts    = 100 // in the journal; the oldest are forgotten
 	maxJournalSize = 4 << 20
+	maxError       = 1 << 10 // bytes of what was told, where there is little room
 )
 
 // LoadJournal reads the journal below root. One that cannot be read starts
@@ -87,15 +88,54 @@ func LoadJournal(root paths.Root, log *slog.Logger) *Journal {
 
 func (j *Journal) save() error {
 	j.Attempts = j.Attempts[max(0, len(j.Attempts)-maxAttempts):]
-	text, err := json.MarshalIndent(j, "", "  ")
+	text, err := j.encode()
 	if err != nil {
 		return err
 	}
 	attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
-	if err := durable.WriteFile(durable.OS{}, j.path, append(text, '\n'), attributes); err != nil {
+	if err := durable.WriteFile(durable.OS{}, j.path, text, attributes); err != nil {
 		return fmt.Errorf("keep journal of updates: %w", err)
 	}
 	return nil
+}
+
+// encode is the journal's text, short enough to be read again: else the host
+// would forget which releases failed. What it sheds is told nowhere else, but
+// decides nothing; of the last attempt it goes last.
+func (j *Journal) encode() ([]byte, error) {
+	text, err := json.MarshalIndent(j, "", "  ")
+	for i := 0; err == nil && len(text) >= maxJournalSize && i < len(sheds); i++ {
+		older := j.Attempts[:max(0, len(j.Attempts)-1)]
+		for n := range older {
+			sheds[i](&older[n])
+		}
+		if text, err = json.MarshalIndent(j, "", "  "); err == nil && len(text) >= maxJournalSize {
+			sheds[i](j.Last())
+			text, err = json.MarshalIndent(j, "", "  ")
+		}
+	}
+	return append(text, '\n'), err
+}
+
+// sheds are what attempts can do without, by how little it is missed.
+var sheds = []func(*Attempt){
+	(*Attempt).shedDetails,
+	(*Attempt).shedLists,
+}
+
+// shedDetails forgets how the rehearsal went; not how it ended.
+func (a *Attempt) shedDetails() {
+	a.Error = a.Error[:min(len(a.Error), maxError)]
+	if a.Rehearsal != nil {
+		a.Rehearsal.Steps, a.Rehearsal.Diff, a.Rehearsal.Warnings = nil, nil, nil
+	}
+}
+
+// shedLists forgets which values did not fit; the next boot then lets none of them pass.
+func (a *Attempt) shedLists() {
+	if a.Rehearsal != nil {
+		a.Rehearsal.Violations, a.Rehearsal.Before = nil, nil
+	}
 }
 
 // Last is the last attempt, or nil.
