@@ -8,6 +8,7 @@ import (
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/model"
+	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/userdata"
 )
@@ -31,10 +32,14 @@ func (p *program) lastBoot() *api.Boot {
 }
 
 // fellBack tells of an update from which the host has come back; what became of
-// it has been settled by hostler health, in the boot that followed.
+// it has been settled by hostler health, in the boot that followed. Whoever has
+// made it boot again by hand need not be told.
 func (p *program) fellBack() string {
 	a := update.LoadJournal(p.root, p.log).FellBack()
 	if a == nil {
+		return ""
+	}
+	if running, err := osrelease.Read(p.root); err == nil && running.VersionID == a.Version {
 		return ""
 	}
 	text := fmt.Sprintf("the update to %s did not boot well, and the host went back to %s", a.Version, a.From)

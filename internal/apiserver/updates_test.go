@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -309,5 +310,24 @@ func TestUpdateThatIsCancelled(t *testing.T) {
 	var tried []api.UpdateAttempt
 	if _, text := o.request("GET", "/updates/history"); json.Unmarshal([]byte(text), &tried) != nil || len(tried) != 1 || tried[0].State != "failed" {
 		t.Errorf("GET /updates/history: %s", text)
+	}
+}
+
+// A host that has come back from an update says so, unless somebody has made
+// the same version boot since.
+func TestHealthAfterAFallBack(t *testing.T) {
+	o := newOperator(t)
+	journal := `{"attempts": [{"id": 1, "version": "1.21.0", "from": "1.20.0", "slot": "B", "state": "boot-failed", "step": "activate"}]}`
+	if err := os.WriteFile(o.Root.Attempts(), []byte(journal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		runs string
+		told bool
+	}{{"1.20.0", true}, {"1.21.0", false}} {
+		o.Run(tt.runs)
+		if _, text := o.request("GET", "/health"); strings.Contains(text, "went back to 1.20.0") != tt.told {
+			t.Errorf("on %s: %s", tt.runs, text)
+		}
 	}
 }
