@@ -27,6 +27,9 @@ type updates struct {
 
 const dispatcher = "thar-be-updates"
 
+// dispatchTime is for the dispatcher to begin a command, not for the command.
+const dispatchTime = time.Minute
+
 // dispatcherPath is the program beside this one, or where programs are found.
 func dispatcherPath() (string, error) {
 	if self, err := os.Executable(); err == nil {
@@ -58,8 +61,10 @@ var refusals = map[int]api.Error{
 	},
 }
 
-// Do begins a command.
+// Do begins a command. A client that hangs up does not end it halfway.
 func (u *updates) Do(ctx context.Context, command string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dispatchTime)
+	defer cancel()
 	path, err := dispatcherPath()
 	if err != nil {
 		return notStarted(err)
