@@ -143,6 +143,7 @@ type Updates struct {
 	Next    UpdateNext     `json:"next"`
 	Holds   []RebootHold   `json:"holds"`             // what holds a reboot back now
 	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen
+	Attempt *UpdateAttempt `json:"attempt,omitempty"` // that put into the spare slot what is there now, ready to boot
 }
 
 // UpdateEvent is sent to those who watch updates, whenever something moves.

@@ -33,11 +33,36 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 		add("holds a reboot", fmt.Sprintf("%s (%s): %s", h.Who, h.Kind, h.Why))
 	}
 	add("slots", u.Problem)
+	rehearsal := rehearsalOf(u)
+	add("settings", settingsText(rehearsal))
 	cli.Table(w, rows)
+	if rehearsal != nil {
+		fmt.Fprintln(w)
+		cli.PrintMigration(w, *rehearsal)
+	}
 	if u.Offer != nil {
 		fmt.Fprintf(w, "\nAs of %s, when updates were last looked for:\n", cli.Time(u.Offer.Now))
 		cli.PrintOffer(w, *u.Offer, now)
 	}
+}
+
+// rehearsalOf is how the settings took the release in the spare slot; nil if
+// nobody tried, or if they do not change.
+func rehearsalOf(u *api.Updates) *api.Migration {
+	if u.Attempt == nil {
+		return nil
+	}
+	return u.Attempt.Rehearsal
+}
+
+func settingsText(m *api.Migration) string {
+	switch {
+	case m == nil:
+		return ""
+	case m.State == api.MigrationFailed:
+		return fmt.Sprintf("cannot be brought to %s, so that it is not activated unless forced", m.To)
+	}
+	return fmt.Sprintf("can be brought to %s, as was tried on a copy", m.To)
 }
 
 // stateText says what a state means.

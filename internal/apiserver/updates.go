@@ -14,6 +14,7 @@ import (
 	"github.com/hostler-os/hostler/internal/calendar"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/reboot"
+	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -26,9 +27,6 @@ type updates struct {
 }
 
 const dispatcher = "thar-be-updates"
-
-// dispatchTime is for the dispatcher to begin a command, not for the command.
-const dispatchTime = time.Minute
 
 // dispatcherPath is the program beside this one, or where programs are found.
 func dispatcherPath() (string, error) {
@@ -61,10 +59,8 @@ var refusals = map[int]api.Error{
 	},
 }
 
-// Do begins a command. A client that hangs up does not end it halfway.
+// Do begins a command.
 func (u *updates) Do(ctx context.Context, command string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dispatchTime)
-	defer cancel()
 	path, err := dispatcherPath()
 	if err != nil {
 		return notStarted(err)
@@ -130,8 +126,22 @@ func (u *updates) Overview(ctx context.Context) (api.Updates, error) {
 	if err != nil {
 		return o, err
 	}
+	if o.Attempt, err = u.prepared(); err != nil {
+		u.log.Warn("what was tried is not known", "err", err)
+	}
 	o.Holds, err = u.reboots.Holds(ctx, api.RebootCareful)
 	return o, err
+}
+
+// prepared is the attempt whose release waits in the spare slot; nil if none does.
+func (u *updates) prepared() (*api.UpdateAttempt, error) {
+	tried, err := u.machine.History()
+	for _, t := range tried {
+		if t.State == string(update.Prepared) || t.State == string(update.Activated) {
+			return &t, nil
+		}
+	}
+	return nil, err
 }
 
 // Event is how far updates are.

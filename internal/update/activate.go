@@ -17,7 +17,7 @@ func Activate(ctx context.Context, d *slot.Disk, j *Journal, now time.Time) erro
 	if _, err := d.Change(ctx, slot.UpgradeToInactive); err != nil {
 		return fixed("Could not mark inactive partition for boot: %w", err)
 	}
-	return j.note(now, func(a *Attempt) {
+	return j.noteOpen(now, func(a *Attempt) {
 		if a.State == Prepared {
 			a.State, a.Step = Activated, "activate"
 		}
@@ -26,7 +26,7 @@ func Activate(ctx context.Context, d *slot.Disk, j *Journal, now time.Time) erro
 
 // Force lets Activate take the prepared release, whatever the rehearsal said.
 func Force(j *Journal, now time.Time) error {
-	return j.note(now, func(a *Attempt) { a.Forced = true })
+	return j.noteOpen(now, func(a *Attempt) { a.Forced = true })
 }
 
 // Deactivate takes Activate back: the running slot boots next, and the other
@@ -35,7 +35,7 @@ func Deactivate(ctx context.Context, d *slot.Disk, j *Journal, now time.Time) er
 	if _, err := d.Change(ctx, slot.CancelUpgrade); err != nil {
 		return fixed("Failed to modify OS disk partition table: %w", err)
 	}
-	return j.note(now, func(a *Attempt) {
+	return j.noteOpen(now, func(a *Attempt) {
 		if a.State == Activated {
 			a.State, a.Step = Prepared, "deactivate"
 		}

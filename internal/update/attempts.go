@@ -157,12 +157,20 @@ func (j *Journal) begin(a Attempt) error {
 
 // note changes the last attempt.
 func (j *Journal) note(now time.Time, change func(*Attempt)) error {
-	last := j.Last()
-	if last == nil {
+	return j.amend(j.Last(), now, change)
+}
+
+// noteOpen changes the attempt whose end is not known yet.
+func (j *Journal) noteOpen(now time.Time, change func(*Attempt)) error {
+	return j.amend(j.Open(), now, change)
+}
+
+func (j *Journal) amend(a *Attempt, now time.Time, change func(*Attempt)) error {
+	if a == nil {
 		return nil
 	}
-	change(last)
-	last.Changed = now.UTC()
+	change(a)
+	a.Changed = now.UTC()
 	return j.save()
 }
 

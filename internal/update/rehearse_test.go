@@ -71,11 +71,15 @@ func TestRehearsalThenActivation(t *testing.T) {
 	if w.words() != before || j.Last().State != Prepared {
 		t.Errorf("flags %s, before %s; %+v", w.words(), before, j.Last())
 	}
+	// A later attempt that touched nothing is not the one that is forced.
+	if err := j.begin(Attempt{Version: "1.2.0", State: Failed, Step: "check"}); err != nil {
+		t.Fatal(err)
+	}
 	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, w.host.Now())); err != nil {
 		t.Error(err)
 	}
-	if j.Last().State != Activated {
-		t.Errorf("got %+v", j.Last())
+	if a := j.Open(); a == nil || a.State != Activated || !a.Forced || j.Last().Forced {
+		t.Errorf("got %+v", j.Attempts)
 	}
 }
 
