@@ -75,7 +75,7 @@ JSON, as GET /updates/status has it.`,
 }
 
 func newUpdateApply(a *app) *cobra.Command {
-	var check, reboot bool
+	var check, force, reboot bool
 	c := &cobra.Command{
 		Use: "apply", Short: "write the chosen update and boot it next",
 		Long: `Writes the release that the last look for updates has chosen into the spare slot,
@@ -84,18 +84,19 @@ ends the waiting, not the update; 'update cancel' stops it.`,
 		Example: "  apiclient update apply --check --reboot",
 		Args:    noArguments,
 		RunE: runE(func(ctx context.Context, _ []string) error {
-			if err := a.applyUpdate(ctx, check, reboot); err != nil {
+			if err := a.applyUpdate(ctx, check, force, reboot); err != nil {
 				return failed("Failed to apply update", err)
 			}
 			return nil
 		}),
 	}
 	c.Flags().BoolVarP(&check, "check", "c", false, "look for updates first")
+	c.Flags().BoolVar(&force, "force", false, "boot it next although its migrations fail on a copy of the settings")
 	c.Flags().BoolVarP(&reboot, "reboot", "r", false, "reboot when it is applied")
 	return c
 }
 
-func (a *app) applyUpdate(ctx context.Context, check, reboot bool) error {
+func (a *app) applyUpdate(ctx context.Context, check, force, reboot bool) error {
 	if check {
 		status, err := a.command(ctx, refresh)
 		switch {
@@ -111,6 +112,10 @@ func (a *app) applyUpdate(ctx context.Context, check, reboot bool) error {
 	}
 	if err := a.prepareUpdate(ctx); err != nil {
 		return err
+	}
+	activate := activate
+	if force {
+		activate.uri += "?force=true"
 	}
 	status, err := a.command(ctx, activate)
 	if err != nil {

@@ -94,6 +94,16 @@ func dispatcherFailed() error {
 	return &api.Error{Code: api.CodeInternal, Message: "Update dispatcher failed", Hint: "the server's log has what it said"}
 }
 
+// Force overrules the rehearsal of what is in the spare slot.
+func (u *updates) Force(ctx context.Context) error {
+	unlock, err := update.Lock(ctx, u.root.UpdateLock(), time.Second)
+	if err != nil {
+		return &api.Error{Code: api.CodeLocked, Message: err.Error(), Hint: "wait for it: 'apiclient update status'"}
+	}
+	defer unlock()
+	return update.Force(update.LoadJournal(u.root, u.log), u.machine.Now())
+}
+
 // Status is what the reference's clients ask for.
 func (u *updates) Status(ctx context.Context) (api.UpdateStatus, error) {
 	unlock, err := u.machine.Share()

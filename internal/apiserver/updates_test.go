@@ -331,3 +331,34 @@ func TestHealthAfterAFallBack(t *testing.T) {
 		}
 	}
 }
+
+// Forcing is noted with what waits in the spare slot, before the command begins.
+func TestActivationIsForced(t *testing.T) {
+	o := newOperator(t)
+	journal := `{"attempts": [{"id": 1, "version": "1.21.0", "from": "1.20.0", "slot": "B", "state": "prepared", "step": "mark valid",
+		"rehearsal": {"rehearsal": true, "state": "failed", "to": "1.21.0", "error": {"message": "no way"}}}]}`
+	if err := os.WriteFile(o.Root.Attempts(), []byte(journal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	forced := func() bool {
+		var u api.Updates
+		_, text := o.request("GET", "/updates")
+		if err := json.Unmarshal([]byte(text), &u); err != nil || u.Attempt == nil || u.Attempt.Rehearsal.State != api.MigrationFailed {
+			t.Fatalf("%v in %s", err, text)
+		}
+		return u.Attempt.Forced
+	}
+	for _, tt := range []struct {
+		query  string
+		status int
+		forced bool
+	}{
+		{"?force=perhaps", http.StatusBadRequest, false},
+		{"", http.StatusConflict, false}, // nothing is staged on this disk
+		{"?force=true", http.StatusConflict, true},
+	} {
+		if status, text := o.request("POST", "/actions/activate-update"+tt.query); status != tt.status || forced() != tt.forced {
+			t.Errorf("%s: %d %s, forced %v", tt.query, status, text, forced())
+		}
+	}
+}

@@ -261,7 +261,7 @@ func notMigrated(version string, why *api.Error) error {
 	return &api.Error{
 		Code: api.CodeConflict, Message: fmt.Sprintf("the settings of this host cannot be brought to %s: %s", version, why.Message),
 		Hint: "migrator rehearse --migrate-to-version " + version + " tells more; if that is mended, prepare the update again; " +
-			"--force with updog update and updog update-apply goes on all the same",
+			"apiclient update apply --force, updog update --force and updog update-apply --force go on all the same",
 	}
 }
 

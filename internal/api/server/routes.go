@@ -59,7 +59,7 @@ func routes() []route {
 
 		{"POST", "/actions/refresh-updates", api.RoleAdmin, reference, nil, updateAction(api.UpdateRefresh)},
 		{"POST", "/actions/prepare-update", api.RoleAdmin, reference, nil, updateAction(api.UpdatePrepare)},
-		{"POST", "/actions/activate-update", api.RoleAdmin, reference, nil, updateAction(api.UpdateActivate)},
+		{"POST", "/actions/activate-update", api.RoleAdmin, reference, []string{"force"}, (*Server).activateUpdate},
 		{"POST", "/actions/deactivate-update", api.RoleAdmin, reference, nil, updateAction(api.UpdateDeactivate)},
 		{"POST", "/actions/ephemeral-storage/init", api.RoleAdmin, reference, nil, (*Server).later},
 		{"POST", "/actions/ephemeral-storage/bind", api.RoleAdmin, reference, nil, (*Server).later},

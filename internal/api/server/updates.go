@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 type Updates interface {
 	// Do begins a command, such as [api.UpdateRefresh]; it goes on when Do has returned.
 	Do(ctx context.Context, command string) error
+	// Force lets the release in the spare slot be activated although its migrations
+	// failed on a copy of the settings.
+	Force(ctx context.Context) error
 	Status(ctx context.Context) (api.UpdateStatus, error)
 	Overview(ctx context.Context) (api.Updates, error)
 	// Event is what those are told who watch; it is asked several times a second.
@@ -30,6 +34,20 @@ func updateAction(command string) handler {
 		}
 		return noContent(w)
 	}
+}
+
+// activateUpdate is as the reference's, but for ?force=true.
+func (s *Server) activateUpdate(w http.ResponseWriter, r *http.Request) error {
+	switch force := parseQuery(r.URL.RawQuery)["force"]; force {
+	case "", "false":
+	case "true":
+		if err := s.Updates.Force(context.WithoutCancel(r.Context())); err != nil {
+			return err
+		}
+	default:
+		return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("force is %q, expected true or false", force)}
+	}
+	return updateAction(api.UpdateActivate)(s, w, r)
 }
 
 func (s *Server) updateStatus(w http.ResponseWriter, r *http.Request) error {

@@ -24,6 +24,7 @@ func (noUpdates) Overview(context.Context) (api.Updates, error)  { return api.Up
 func (noUpdates) Event(context.Context) (api.UpdateEvent, error) { return api.UpdateEvent{}, nil }
 func (noUpdates) History() ([]api.UpdateAttempt, error)          { return []api.UpdateAttempt{}, nil }
 func (noUpdates) Cancel(context.Context) error                   { return nil }
+func (noUpdates) Force(context.Context) error                    { return nil }
 
 // fakeUpdates notes commands, and answers as told.
 type fakeUpdates struct {
