@@ -21,6 +21,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/apiclient"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -38,7 +39,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // several lines for one request each is the answer once, the last ever after. A
 // request without a line gets 404.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	clitest.RunScripts(t, testscript.Params{
 		Dir:                 "testdata/scripts",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,

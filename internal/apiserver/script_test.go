@@ -15,6 +15,7 @@ import (
 	assets "github.com/hostler-os/hostler"
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/tharbeupdates"
 )
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the program as people and systemd do. Each script has a sandbox in $ROOT.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	clitest.RunScripts(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			root := filepath.Join(e.WorkDir, "root")

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 )
 
 const document = "../../docs/publishing.md"
@@ -45,7 +47,7 @@ func TestDocument(t *testing.T) {
 	if err := os.WriteFile(path, []byte(script.String()+files.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
+	clitest.RunScripts(t, testscript.Params{
 		Files: []string{path},
 		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"noise": makeNoise},
 		Setup: func(e *testscript.Env) error { return copyModel(filepath.Join(e.WorkDir, "image-share")) },

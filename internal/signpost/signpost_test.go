@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/gpt"
 	"github.com/hostler-os/hostler/internal/signpost"
 	"github.com/hostler-os/hostler/internal/slot"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", Cmds: map[string]func(*testscript.TestScript, bool, []string){"zero": zero}})
+	clitest.RunScripts(t, testscript.Params{Dir: "testdata/scripts", Cmds: map[string]func(*testscript.TestScript, bool, []string){"zero": zero}})
 }
 
 // zero FILE OFFSET LENGTH overwrites a part of a file; a negative offset counts from the end.

@@ -6,6 +6,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/updata"
 )
 
@@ -14,5 +15,5 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	clitest.RunScripts(t, testscript.Params{Dir: "testdata"})
 }

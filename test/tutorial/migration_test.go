@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clitest"
 	"github.com/hostler-os/hostler/internal/pubsys"
 )
 
@@ -67,7 +68,7 @@ func TestMigration(t *testing.T) {
 	if err := os.WriteFile(path, []byte(script.String()+files.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{Files: []string{path}, Setup: setUp})
+	clitest.RunScripts(t, testscript.Params{Files: []string{path}, Setup: setUp})
 }
 
 // setUp lets the tutorial's module find this repository as if it had fetched it,

@@ -1,0 +1,24 @@
+package clitest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// RunScripts is testscript.Run, whose programs get GORACE as the test has it: a
+// script has an environment of its own, and there each of its programs, built
+// with the race detector, would sleep for a second before it ends.
+func RunScripts(t *testing.T, p testscript.Params) {
+	t.Helper()
+	prepare := p.Setup
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("GORACE", os.Getenv("GORACE"))
+		if prepare == nil {
+			return nil
+		}
+		return prepare(e)
+	}
+	testscript.Run(t, p)
+}
