@@ -11,7 +11,6 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
-	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
 )
 
@@ -62,9 +61,6 @@ func (p *program) inSandbox() bool {
 	return err == nil
 }
 
-// systemdRuns is the folder that exists while systemd is the init system, sd_booted(3).
-const systemdRuns = "/run/systemd/system"
-
 // manager is who runs restart commands.
 func (p *program) manager() (service.Manager, error) {
 	if p.inSandbox() {
@@ -80,10 +76,7 @@ func (p *program) manager() (service.Manager, error) {
 }
 
 // onHost tells whether the root is the host's, and systemd runs it.
-func (p *program) onHost() bool {
-	_, err := os.Stat(paths.Host.Join(systemdRuns))
-	return err == nil && p.root.IsHost()
-}
+func (p *program) onHost() bool { return p.root.IsHost() && service.SystemdRuns() }
 
 // osData is what templates see as "os".
 func (p *program) osData() (map[string]any, error) { return osrelease.Facts(p.root) }

@@ -49,7 +49,9 @@ func bad(format string, args ...any) Result {
 func (h Host) units(ctx context.Context) Result {
 	all, err := h.Units(ctx)
 	if err != nil {
-		return bad("%v", err)
+		r := bad("%v", err)
+		r.final = errors.Is(err, service.ErrNoSystemd)
+		return r
 	}
 	var counted, ignored []string
 	for _, u := range all {

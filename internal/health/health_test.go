@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,9 +80,14 @@ func TestUnits(t *testing.T) {
 		{[]service.FailingUnit{{Name: "hostler-fallback.service", State: "failed"}}, nil, Warned, "hostler-fallback"},
 		{[]service.FailingUnit{{Name: "may-x.service", State: "failed"}, {Name: "must.service", State: "restarting"}}, nil, Bad, "must.service (restarting)"},
 		{nil, errors.New("no bus"), Bad, "no bus"},
+		{nil, fmt.Errorf("ask: %w", service.ErrNoSystemd), Bad, "no systemd answers"},
 	} {
 		h.Units = func(context.Context) ([]service.FailingUnit, error) { return tt.units, tt.err }
-		if got := h.units(t.Context()); got.State != tt.want || !strings.Contains(got.Message, tt.text) {
+		got := h.units(t.Context())
+		if got.final != errors.Is(tt.err, service.ErrNoSystemd) {
+			t.Errorf("%v: asking again does not help: %t", tt.err, got.final)
+		}
+		if got.State != tt.want || !strings.Contains(got.Message, tt.text) {
 			t.Errorf("%v: got %+v, want %s, %q", tt.units, got, tt.want, tt.text)
 		}
 	}

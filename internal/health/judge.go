@@ -13,7 +13,7 @@ const pause = 2 * time.Second
 const parallel = 8
 
 // Judge asks the checks, all of them again while one is bad, until the policy's
-// patience is over: a unit may be just being started again.
+// patience is over, or no patience would help: a unit may be just being started again.
 func Judge(ctx context.Context, h Host, checks []Check) Report {
 	r := Report{BootID: h.BootID, Started: time.Now().UTC()}
 	patience := time.NewTimer(h.Policy.Patience)
@@ -22,7 +22,7 @@ func Judge(ctx context.Context, h Host, checks []Check) Report {
 		r.Rounds++
 		r.Checks = h.askAll(ctx, checks)
 		r.State, r.Finished = conclude(r.Checks), time.Now().UTC()
-		if r.State == Good {
+		if r.State == Good || hopeless(r.Checks) {
 			return r
 		}
 		select {

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Result struct {
 	Message string        `json:"message,omitempty"`
 	Output  string        `json:"output,omitempty"` // the end of what an executable printed
 	Took    time.Duration `json:"took"`             // nanoseconds
+
+	final bool // asking again does not help
 }
 
 // Report is a judgement of one boot.
@@ -50,6 +53,11 @@ func (r Report) Blame() string {
 		text += c.Name + ": " + c.Message
 	}
 	return text
+}
+
+// hopeless tells whether something is bad that asking again does not mend.
+func hopeless(results []Result) bool {
+	return slices.ContainsFunc(results, func(r Result) bool { return r.State == Bad && r.final })
 }
 
 // conclude is good unless a check is bad.

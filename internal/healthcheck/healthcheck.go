@@ -104,11 +104,19 @@ func (a *app) host() health.Host {
 	if socket == "" {
 		socket = a.root.Socket()
 	}
-	h := health.Host{Root: a.root, Socket: socket, BootID: bootID(), Policy: policy, Units: service.FailingUnits}
+	h := health.Host{Root: a.root, Socket: socket, BootID: bootID(), Policy: policy, Units: a.units}
 	if release, err := osrelease.Read(a.root); err == nil {
 		h.Version = release.VersionID
 	}
 	return h
+}
+
+// units are those that fail. The systemd that runs here is not that of another root.
+func (a *app) units(ctx context.Context) ([]service.FailingUnit, error) {
+	if !a.root.IsHost() {
+		return nil, fmt.Errorf("list failing units: %w for %s, which is not the running host", service.ErrNoSystemd, a.root)
+	}
+	return service.FailingUnits(ctx)
 }
 
 func bootID() string {

@@ -101,6 +101,19 @@ func TestBadBoot(t *testing.T) {
 	}
 }
 
+// Nobody waits for a systemd that will never come.
+func TestNoSystemd(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.root.Health(), "patience = \"24h\"\n", 0o644)
+	_, stderr := w.run(1, "boot")
+	if want := "no systemd answers for " + string(w.root) + ", which is not the running host"; !strings.Contains(stderr, want) {
+		t.Errorf("%q is missing in %s", want, stderr)
+	}
+	if list := w.reports(); len(list) != 1 || list[0].Rounds != 1 {
+		t.Errorf("the reports are %+v", list)
+	}
+}
+
 // Nothing has judged a boot when its time is over.
 func TestLate(t *testing.T) {
 	w := newWorld(t)

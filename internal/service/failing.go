@@ -2,7 +2,9 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,9 +17,21 @@ type FailingUnit struct {
 	State string // "failed", or "restarting" of one that systemd starts again and again
 }
 
+// ErrNoSystemd is returned where no systemd answers, and none will.
+var ErrNoSystemd = errors.New("no systemd answers")
+
+// SystemdRuns tells whether systemd is the init system, as sd_booted(3) does.
+func SystemdRuns() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
+}
+
 // FailingUnits asks systemd for the units that have failed or wait to be
 // restarted after they failed, in the order of their names.
 func FailingUnits(ctx context.Context) ([]FailingUnit, error) {
+	if !SystemdRuns() {
+		return nil, fmt.Errorf("list failing units: %w: it is not the init system of this host", ErrNoSystemd)
+	}
 	conn, err := dialSystemd(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list failing units: %w", err)
