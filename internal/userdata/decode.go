@@ -80,7 +80,7 @@ func bounded(r io.Reader, packed int) ([]byte, error) {
 	case len(text) > limit:
 		return nil, &Fault{
 			Message: fmt.Sprintf("its %d bytes are more than %d once decompressed", packed, limit),
-			Hint:    "this is more than any user data needs",
+			Hint:    tooMuch,
 		}
 	}
 	return text, nil

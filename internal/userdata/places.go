@@ -12,9 +12,12 @@ import (
 	"github.com/hostler-os/hostler/internal/model"
 )
 
-// maxEntries bounds tables and values together. The TOML library takes time
-// that grows with the square of what one table holds: half a second for this much.
+// maxEntries bounds tables, values and elements of lists together. The TOML library takes
+// time that grows with the square of what one table holds: half a second for this much.
 const maxEntries = 8 << 10
+
+// maxPaths bounds the text of all keys, in bytes: a long one may have many below it.
+const maxPaths = 8 << 20
 
 // place is where something stands, both from 1.
 type place struct{ line, column int }
@@ -51,7 +54,7 @@ func parent(key string) string {
 // index reads the document once without decoding it: it finds the places and
 // refuses what would cost too much to decode.
 func index(text []byte) (places, error) {
-	x := indexer{text: text, line: 1, places: places{}, elements: map[string]int{}}
+	x := indexer{text: text, line: 1, column: 1, places: places{}, elements: map[string]int{}}
 	x.parser.Reset(text)
 	for x.parser.NextExpression() {
 		if err := x.expression(x.parser.Expression()); err != nil {
@@ -68,13 +71,15 @@ type indexer struct {
 	elements map[string]int // of arrays of tables
 	table    string
 	entries  int
+	paths    int // bytes of keys that were noted
 
-	offset, line, begin int // up to where lines are counted, and where that line begins
+	offset, line, column int // up to where lines are counted, and the place of that
 }
 
 func (x *indexer) expression(e *unstable.Node) error {
 	switch e.Kind {
 	case unstable.Table, unstable.ArrayTable:
+		begin := x.at(e.Child().Raw)
 		path, err := x.key("", e.Key(), true)
 		if err != nil {
 			return err
@@ -83,7 +88,7 @@ func (x *indexer) expression(e *unstable.Node) error {
 			n := x.elements[path]
 			x.elements[path] = n + 1
 			path += element(n)
-			x.note(path, e.Child().Raw)
+			x.places[path] = begin
 		}
 		x.table = path
 	case unstable.KeyValue:
@@ -103,16 +108,25 @@ func (x *indexer) key(path string, parts unstable.Iterator, header bool) (string
 			path += "."
 		}
 		path += model.NameText(string(part.Data))
-		x.note(path, part.Raw)
+		if err := x.note(path, part.Raw); err != nil {
+			return "", err
+		}
 		if n := x.elements[path]; header && n > 0 && !parts.IsLast() {
 			path += element(n - 1)
 		}
 	}
-	if x.entries++; x.entries > maxEntries {
-		return "", &Fault{Message: fmt.Sprintf("it has more than %d tables and values", maxEntries), Hint: "this is more than any user data needs"}
-	}
-	return path, nil
+	return path, x.count()
 }
+
+// count counts one more table, value or element of a list.
+func (x *indexer) count() error {
+	if x.entries++; x.entries > maxEntries {
+		return &Fault{Message: fmt.Sprintf("it has more than %d tables and values", maxEntries), Hint: tooMuch}
+	}
+	return nil
+}
+
+const tooMuch = "this is more than any user data needs"
 
 // value notes a key with its value, and what is in that.
 func (x *indexer) value(table string, e *unstable.Node, depth int) error {
@@ -143,16 +157,26 @@ func (x *indexer) inside(path string, v *unstable.Node, depth int) error {
 			if n.Kind == unstable.Comment {
 				continue
 			}
-			if n.Raw.Length > 0 {
-				x.note(path+element(i), n.Raw)
-			}
-			if err := x.inside(path+element(i), n, depth+1); err != nil {
+			if err := x.element(path+element(i), n, depth+1); err != nil {
 				return err
 			}
 			i++
 		}
 	}
 	return nil
+}
+
+// element notes an element of a list, and what is in it.
+func (x *indexer) element(path string, v *unstable.Node, depth int) error {
+	if err := x.count(); err != nil {
+		return err
+	}
+	if v.Raw.Length > 0 {
+		if err := x.note(path, v.Raw); err != nil {
+			return err
+		}
+	}
+	return x.inside(path, v, depth)
 }
 
 func element(i int) string { return "[" + strconv.Itoa(i) + "]" }
@@ -166,27 +190,35 @@ func clip(text string) string {
 }
 
 // note keeps the first place of a path.
-func (x *indexer) note(path string, at unstable.Range) {
-	if _, known := x.places[path]; !known {
-		x.places[path] = x.at(int(at.Offset))
+func (x *indexer) note(path string, at unstable.Range) error {
+	if _, known := x.places[path]; known {
+		return nil
 	}
+	if x.paths += len(path); x.paths > maxPaths {
+		return x.fault(at, fmt.Sprintf("the keys of all its tables and values have more than %d bytes", maxPaths))
+	}
+	x.places[path] = x.at(at)
+	return nil
 }
 
-// at counts lines on from where it last was: keys come in the order of the text.
-func (x *indexer) at(offset int) place {
+// at counts lines and characters on from where it last was: keys come in the
+// order of the text, and all of it may stand on one line.
+func (x *indexer) at(r unstable.Range) place {
+	offset := int(r.Offset)
 	if offset < x.offset {
-		x.offset, x.line, x.begin = 0, 1, 0
+		x.offset, x.line, x.column = 0, 1, 1
 	}
 	passed := x.text[x.offset:offset]
-	x.line += bytes.Count(passed, []byte{'\n'})
 	if i := bytes.LastIndexByte(passed, '\n'); i >= 0 {
-		x.begin = x.offset + i + 1
+		x.line += bytes.Count(passed, []byte{'\n'})
+		x.column, passed = 1, passed[i+1:]
 	}
+	x.column += utf8.RuneCount(passed)
 	x.offset = offset
-	return place{x.line, 1 + utf8.RuneCount(x.text[x.begin:offset])}
+	return place{x.line, x.column}
 }
 
 func (x *indexer) fault(at unstable.Range, message string) error {
-	p := x.at(int(at.Offset))
+	p := x.at(at)
 	return &Fault{Message: message, Line: p.line, Column: p.column}
 }

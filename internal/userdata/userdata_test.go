@@ -102,6 +102,8 @@ func TestReadFaults(t *testing.T) {
 		{"many parts", []byte("settings." + strings.Repeat("a.", 400_000) + "b = 1"), "a key has at most"},
 		{"huge key", []byte("[settings]\n" + strings.Repeat("k", 500_000) + " = 1"), "a key has at most"},
 		{"many tables", []byte(manyTables(100_000)), "more than 8192 tables and values"},
+		{"long list", []byte("[settings]\nmotd = [" + strings.Repeat(`"a",`, 250_000) + "]"), "more than 8192 tables and values"},
+		{"long list below a long key", []byte("[settings." + strings.Repeat(strings.Repeat("k", 500)+".", 60) + "a]\nb = [" + strings.Repeat("1,", 8000) + "]"), "the keys of all its tables and values have more than 8388608 bytes"},
 		{"json", []byte(`{"settings":{"motd":"json"}}`), "at line 1 column 1"},
 	} {
 		began := time.Now()
