@@ -190,20 +190,46 @@ func TestDelegationNotInSnapshot(t *testing.T) {
 }
 
 // A role that two others delegate to, each with its own key: what one of them
-// vouched for does not count for the other.
+// vouched for does not count for the other, neither in another run of the
+// client nor in one that looks for both.
 func TestCachedRoleIsVerifiedAgainstTheDelegatorOfTheSearch(t *testing.T) {
+	t.Run("two runs", func(t *testing.T) {
+		c := newSharedRole(t)
+		c.repo.Signers["C"] = c.repo.Signers["C"][:1] // A's key for it
+		c.repo.Publish("A", "B", "C", "targets", "snapshot", "timestamp")
+		c.download(0, "a")
+		c.download(1, "b")
+		c.downloaded("for a")
+	})
+	t.Run("one run", func(t *testing.T) {
+		c := newSharedRole(t)
+		c.repo.Signers["C"] = c.repo.Signers["C"][:1]
+		c.repo.Publish("A", "B", "C", "targets", "snapshot", "timestamp")
+		c.download(1, "a", "b")
+		c.downloaded("for a")
+	})
+	t.Run("both vouch", func(t *testing.T) {
+		c := newSharedRole(t)
+		c.repo.Publish("A", "B", "C", "targets", "snapshot", "timestamp")
+		c.download(0, "a", "b")
+		c.downloaded("for a", "for b")
+		c.asked("2.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json", "1.A.json", "1.C.json", "1.B.json")
+	})
+}
+
+func newSharedRole(t *testing.T) *client {
+	t.Helper()
 	c := newClient(t)
 	c.repo.Delegate(tufrepotest.Delegation{From: "targets", To: "A", Paths: []string{"a"}})
 	c.repo.Delegate(tufrepotest.Delegation{From: "targets", To: "B", Paths: []string{"b"}})
-	keyOfA := c.repo.Delegate(tufrepotest.Delegation{From: "A", To: "C", Paths: []string{"a"}})
+	keys := []*tufrepotest.Key{
+		c.repo.Delegate(tufrepotest.Delegation{From: "A", To: "C", Paths: []string{"a"}}),
+		c.repo.Delegate(tufrepotest.Delegation{From: "B", To: "C", Paths: []string{"b"}}),
+	}
+	c.repo.Signers["C"] = keys
 	c.repo.AddTarget("C", "a", []byte("for a"))
 	c.repo.AddTarget("C", "b", []byte("for b"))
-	c.repo.Delegate(tufrepotest.Delegation{From: "B", To: "C", Paths: []string{"b"}})
-	c.repo.Signers["C"] = []*tufrepotest.Key{keyOfA}
-	c.repo.Publish("A", "B", "C", "targets", "snapshot", "timestamp")
-	c.download(0, "a")
-	c.download(1, "b")
-	c.downloaded("for a")
+	return c
 }
 
 func TestDelegatedRoleExpires(t *testing.T) {

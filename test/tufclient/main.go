@@ -31,7 +31,7 @@ const usage = `usage: tufclient --metadata-dir DIR COMMAND …
               needs --metadata-dir
   refresh     bring the trusted metadata up to date
               needs --metadata-dir --metadata-url
-  download    refresh, then fetch one target
+  download    refresh, then fetch each --target-name, of which there may be several
               needs also --target-name --target-base-url --target-dir
 
 Exit code 0: done; 1: refused or failed, the reason is on standard error; 2: this text.
@@ -39,11 +39,12 @@ Exit code 0: done; 1: refused or failed, the reason is on standard error; 2: thi
 
 // options are the protocol's.
 type options struct {
-	metadataDir, metadataURL             string
-	targetName, targetDir, targetBaseURL string
-	command                              string
-	arguments                            []string
-	stderr                               io.Writer
+	metadataDir, metadataURL string
+	targetNames              []string
+	targetDir, targetBaseURL string
+	command                  string
+	arguments                []string
+	stderr                   io.Writer
 }
 
 func main() {
@@ -79,7 +80,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.metadataDir, "metadata-dir", "", "")
 	flags.StringVar(&o.metadataURL, "metadata-url", "", "")
-	flags.StringVar(&o.targetName, "target-name", "", "")
+	flags.Func("target-name", "", func(name string) error { o.targetNames = append(o.targetNames, name); return nil })
 	flags.StringVar(&o.targetDir, "target-dir", "", "")
 	flags.StringVar(&o.targetBaseURL, "target-base-url", "", "")
 	for len(args) > 0 { // flags may also stand after the command
@@ -143,15 +144,22 @@ func open(ctx context.Context, o options) (*tufrepo.Repository, error) {
 	})
 }
 
+// download looks for all targets with one Repository: what it learned of
+// delegated roles for one of them must not decide about another.
 func download(ctx context.Context, o options) error {
-	if o.targetName == "" || o.targetDir == "" || o.targetBaseURL == "" {
+	if len(o.targetNames) == 0 || o.targetDir == "" || o.targetBaseURL == "" {
 		return errors.New("--target-name, --target-dir and --target-base-url are needed")
 	}
 	r, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
-	// One file a target, whatever its name: the suite does not mind which.
-	path := filepath.Join(o.targetDir, url.QueryEscape(o.targetName))
-	return r.Download(ctx, o.targetName, path, tufrepo.DownloadOptions{})
+	for _, name := range o.targetNames {
+		// One file a target, whatever its name: the suite does not mind which.
+		path := filepath.Join(o.targetDir, url.QueryEscape(name))
+		if err := r.Download(ctx, name, path, tufrepo.DownloadOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

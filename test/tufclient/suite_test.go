@@ -56,9 +56,13 @@ func (c *client) run(want int, command string, more ...string) {
 
 func (c *client) refresh(want int) { c.t.Helper(); c.run(want, "refresh") }
 
-func (c *client) download(want int, name string) {
+func (c *client) download(want int, names ...string) {
 	c.t.Helper()
-	c.run(want, "download", "--target-name", name, "--target-dir", c.targets, "--target-base-url", c.repo.URL+"/targets/")
+	args := []string{"--target-dir", c.targets, "--target-base-url", c.repo.URL + "/targets/"}
+	for _, name := range names {
+		args = append(args, "--target-name", name)
+	}
+	c.run(want, "download", args...)
 }
 
 // at runs the rest of the test at another time.
