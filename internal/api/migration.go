@@ -109,6 +109,8 @@ type MigrationStep struct {
 	CPU     time.Duration `json:"cpu,omitempty"` // nanoseconds
 	Message string        `json:"message,omitempty"`
 	Error   string        `json:"error,omitempty"`
+
+	Reference bool `json:"reference,omitempty"` // it keeps the reference's contract
 }
 
 // Misfit is a stored value that a model refuses.

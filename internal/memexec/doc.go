@@ -18,9 +18,15 @@
 //	limits         processor time, memory, no core dumps, no files, no processes
 //	identity       user and group 65534, no further groups, no capabilities
 //	no_new_privs   nothing that it could execute would give it more
-//	landlock       no file, no network, no signal to others
+//	landlock       no file but those that it is given, no network, no signal to others
 //	seccomp        the system calls that a runtime needs (seccomp.go), no others:
 //	               nothing is opened, no socket, no process, no executable memory
+//
+// A program that cannot do without files is given some with [Sandbox.StartWith]:
+// a file system in memory is its root, and nothing of the host is below it
+// ([Files]). It is mounted nowhere, so that nothing is left of it, whoever is
+// killed. Landlock and seccomp let it read and write there, and make neither
+// links nor special files.
 //
 // The kernel may lack some of these, and an unprivileged caller may not use all;
 // [Process.Missing] names what was left out. The caller bounds time and the sizes

@@ -1,6 +1,7 @@
 package memexec
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -9,7 +10,7 @@ import (
 )
 
 // ruleset is struct landlock_ruleset_attr: what is denied unless a rule allows
-// it, and there is no rule.
+// it. There are rules for files alone, and only where the program sees some.
 type ruleset struct {
 	files, network, scope uint64
 }
@@ -29,8 +30,16 @@ var rulesets = []struct {
 	{1, ruleset{files: 1<<13 - 1}, 8},
 }
 
-// restrictFiles takes every file, socket and process away from this thread, for good.
-func restrictFiles() error {
+// What may be done with files: nothing is executed, and nothing made but files and folders.
+const (
+	mayRead  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	mayWrite = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REFER |
+		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
+)
+
+// restrictFiles takes every file but those that it was given, every socket and
+// every process away from this thread, for good.
+func restrictFiles(o orders) error {
 	const askVersion = 1
 	abi, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, askVersion)
 	// Containers may forbid even to ask.
@@ -42,17 +51,53 @@ func restrictFiles() error {
 	}
 	for _, r := range rulesets {
 		if abi >= r.abi {
-			return restrict(r.all, r.size)
+			return restrict(r.all, r.size, o.Files)
 		}
 	}
 	return errLacking
 }
 
-func restrict(r ruleset, size uintptr) error {
+func restrict(r ruleset, size uintptr, files *fileOrders) error {
 	fd, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&r)), size, 0)
 	if errno != 0 {
 		return fmt.Errorf("make rules: %w", errno)
 	}
 	defer unix.Close(int(fd))
+	if files != nil {
+		if err := allow(fd, files.Read, mayRead&r.files); err != nil {
+			return err
+		}
+		if err := allow(fd, files.Write, mayWrite&r.files); err != nil {
+			return err
+		}
+	}
 	return raw(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0)
+}
+
+// allow adds rules for folders in the root.
+func allow(ruleset uintptr, folders []string, access uint64) error {
+	for _, name := range folders {
+		fd, err := unix.Open("/"+name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("open /%s: %w", name, err)
+		}
+		err = allowBeneath(ruleset, fd, access)
+		unix.Close(fd)
+		if err != nil {
+			return fmt.Errorf("add a rule for /%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// allowBeneath adds one rule: struct landlock_path_beneath_attr, which has no padding.
+func allowBeneath(ruleset uintptr, folder int, access uint64) error {
+	var rule [12]byte
+	binary.NativeEndian.PutUint64(rule[:], access)
+	binary.NativeEndian.PutUint32(rule[8:], uint32(folder))
+	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package memexec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -74,3 +75,22 @@ func (p *Program) Name() string { return p.name }
 
 // Close gives the memory back, once no process runs the program.
 func (p *Program) Close() error { return p.file.Close() }
+
+// Mentions tells whether all of the texts are in the executable.
+func (p *Program) Mentions(texts ...string) (bool, error) {
+	info, err := p.file.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	code, err := unix.Mmap(int(p.file.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", p.name, err)
+	}
+	defer func() { _ = unix.Munmap(code) }()
+	for _, text := range texts {
+		if !bytes.Contains(code, []byte(text)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -32,24 +32,35 @@ type orders struct {
 	Root    bool     `json:"root"`   // it can change its identity
 	User    bool     `json:"user"`   // it has a user namespace of its own
 	Without []string `json:"without,omitempty"`
+
+	Files *fileOrders `json:"files,omitempty"` // nil: it sees none
 }
 
 // Start starts a program, which then waits for its document. It is given the
 // arguments after its name, and an empty environment. The caller calls Run or
 // Kill of the process in any case.
 func (s *Sandbox) Start(program *Program, args ...string) (*Process, error) {
-	p, err := s.start(program, args)
+	return s.StartWith(program, nil, args...)
+}
+
+// StartWith is Start for a program that also sees files: those alone.
+func (s *Sandbox) StartWith(program *Program, files *Files, args ...string) (*Process, error) {
+	p, err := s.start(program, files, args)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", program.name, err)
 	}
 	return p, nil
 }
 
-func (s *Sandbox) start(program *Program, args []string) (*Process, error) {
+func (s *Sandbox) start(program *Program, files *Files, args []string) (*Process, error) {
 	root := os.Geteuid() == 0
 	var missing []string
 	for _, a := range s.attempts(root) {
-		p, err := s.startIn(program, args, orders{Root: root, User: a.flags&unix.CLONE_NEWUSER != 0}, a.flags)
+		o := orders{Root: root, User: a.flags&unix.CLONE_NEWUSER != 0, Files: files.orders()}
+		if o.User && files != nil {
+			a.flags |= unix.CLONE_NEWNS // whoever mounts must own one
+		}
+		p, err := s.startIn(program, files, args, o, a.flags)
 		if err == nil {
 			p.missing = append(missing, p.missing...)
 			return p, nil
@@ -105,9 +116,10 @@ const nobody = 65534
 const (
 	programFD = 3
 	reportFD  = 4
+	filesFD   = 5 // a socket, where there are files
 )
 
-func (s *Sandbox) startIn(program *Program, args []string, o orders, flags uintptr) (*Process, error) {
+func (s *Sandbox) startIn(program *Program, files *Files, args []string, o orders, flags uintptr) (*Process, error) {
 	limits := s.Limits.filled()
 	o.Args = append([]string{program.name}, args...)
 	o.CPU, o.Memory, o.Without = uint64(limits.CPU.Seconds()+0.5), uint64(limits.Memory), s.without
@@ -115,27 +127,66 @@ func (s *Sandbox) startIn(program *Program, args []string, o orders, flags uintp
 	if err != nil {
 		return nil, err
 	}
-	report, reportEnd, err := os.Pipe()
+	w, err := newWires(files != nil)
 	if err != nil {
 		return nil, err
 	}
-	defer report.Close()
+	defer w.close()
 	cmd := &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{Stage, string(text)}, Env: []string{}, Dir: "/",
-		ExtraFiles:  []*os.File{program.file, reportEnd},
+		ExtraFiles:  append([]*os.File{program.file}, w.stages...),
 		SysProcAttr: attributes(o, flags),
 	}
 	p := newProcess(program.name, cmd, limits)
 	err = p.start()
-	reportEnd.Close()
+	closeAll(w.stages)
 	if err != nil {
 		return nil, err
 	}
-	if p.missing, err = readReport(report); err != nil {
+	if files != nil {
+		err = files.serve(w.socket, o.Root)
+	}
+	if err == nil {
+		p.missing, err = readReport(w.report)
+	}
+	if err != nil {
 		p.Kill()
 		return nil, err
 	}
 	return p, nil
+}
+
+// wires lead to the stage: a pipe for its report, a socket for files if there are any.
+type wires struct {
+	report, socket *os.File
+	stages         []*os.File // their other ends
+}
+
+func newWires(files bool) (*wires, error) {
+	report, end, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	w := &wires{report: report, stages: []*os.File{end}}
+	if !files {
+		return w, nil
+	}
+	socket, end, err := socketPair()
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	w.socket, w.stages = socket, append(w.stages, end)
+	return w, nil
+}
+
+func (w *wires) close() { closeAll(append(w.stages, w.report, w.socket)) }
+
+// closeAll closes files that are only given up: nothing was written that could get lost.
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 func attributes(o orders, flags uintptr) *syscall.SysProcAttr {
@@ -145,6 +196,9 @@ func attributes(o orders, flags uintptr) *syscall.SysProcAttr {
 	}
 	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Geteuid(), Size: 1}}
 	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getegid(), Size: 1}}
+	if o.Files != nil { // the stage keeps what it needs to make them, until changeIdentity
+		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_CHROOT}
+	}
 	return a
 }
 
@@ -169,7 +223,8 @@ func readReport(r io.Reader) (missing []string, err error) {
 		if what, ok := strings.CutPrefix(line, wordFailed); ok {
 			number, what, _ := strings.Cut(what, " ")
 			n, _ := strconv.Atoi(number)
-			return nil, fmt.Errorf("%s: %w", what, syscall.Errno(n))
+			errno := syscall.Errno(n)
+			return nil, fmt.Errorf("%s: %w", strings.TrimSuffix(what, ": "+errno.Error()), errno)
 		}
 	}
 	return missing, nil

@@ -63,10 +63,38 @@ func plainCalls() []uintptr {
 	}
 }
 
+// setNonBlocking is the ioctl FIONBIO of every machine.
+const setNonBlocking = 0x5421
+
+// fileCalls are what runtimes need besides to work with files, and a pair of
+// sockets, by which some wake themselves. Links and special files are not made,
+// and no mode or owner is changed but with the file that has just been written.
+func fileCalls() []rule {
+	rules := []rule{
+		{unix.SYS_SOCKETPAIR, []condition{{0, ^uint32(0), unix.AF_UNIX}}},
+		{unix.SYS_IOCTL, []condition{{1, ^uint32(0), setNonBlocking}}},
+	}
+	plain := []uintptr{
+		unix.SYS_OPENAT, unix.SYS_GETDENTS64, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_FSTATFS, unix.SYS_STATFS,
+		unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_READLINKAT, unix.SYS_GETCWD, unix.SYS_CHDIR, unix.SYS_FCHDIR, unix.SYS_UMASK,
+		unix.SYS_MKDIRAT, unix.SYS_UNLINKAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2, unix.SYS_FCHMOD, unix.SYS_FLOCK, unix.SYS_UTIMENSAT,
+		unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_FTRUNCATE, unix.SYS_FALLOCATE, unix.SYS_FADVISE64,
+		unix.SYS_COPY_FILE_RANGE, unix.SYS_SENDFILE, unix.SYS_SPLICE, unix.SYS_RECVFROM,
+	}
+	for _, call := range append(plain, machineFileCalls()...) {
+		rules = append(rules, rule{call: call})
+	}
+	return rules
+}
+
 // restrictCalls lets this thread, and those that it will start, make no system
 // calls but those in the table.
-func restrictCalls() error {
-	filter := assemble(calls())
+func restrictCalls(o orders) error {
+	rules := calls()
+	if o.Files != nil {
+		rules = append(rules, fileCalls()...)
+	}
+	filter := assemble(rules)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 	if errors.Is(err, unix.EINVAL) {

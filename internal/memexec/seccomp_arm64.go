@@ -7,3 +7,6 @@ const machine = unix.AUDIT_ARCH_AARCH64
 
 // machineCalls are those that other machines do not have.
 func machineCalls() []uintptr { return nil }
+
+// machineFileCalls are those for files that other machines do not have.
+func machineFileCalls() []uintptr { return nil }

@@ -51,12 +51,13 @@ type layer struct {
 }
 
 var layers = []layer{
+	{"files", putFiles},
 	{"limits", setLimits},
 	{"identity", changeIdentity},
 	{"death with the parent", func(orders) error { return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) }},
 	{"no_new_privs", func(orders) error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }},
-	{"landlock", func(orders) error { return restrictFiles() }},
-	{"seccomp", func(orders) error { return restrictCalls() }},
+	{"landlock", restrictFiles},
+	{"seccomp", restrictCalls},
 }
 
 func stage(text string, report *os.File) error {
@@ -137,7 +138,7 @@ func setLimits(o orders) error {
 		{unix.RLIMIT_CPU, o.CPU},
 		{unix.RLIMIT_DATA, o.Memory},
 		{unix.RLIMIT_CORE, 0},
-		{unix.RLIMIT_FSIZE, 0},
+		{unix.RLIMIT_FSIZE, o.Files.largest()},
 		{unix.RLIMIT_NOFILE, 64},
 		{unix.RLIMIT_MEMLOCK, 0},
 		{unix.RLIMIT_STACK, 8 << 20},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/memexec"
+	"github.com/hostler-os/hostler/internal/refmigrate"
 	"github.com/hostler-os/hostler/migration"
 )
 
@@ -23,12 +24,14 @@ type runner struct {
 	chain   *Chain
 	report  *api.Migration
 	log     *slog.Logger
+	image   migration.OS
 }
 
 // started is a migration that waits for its document.
 type started struct {
 	program *memexec.Program
-	process *memexec.Process
+	process *memexec.Process // nil for a foreign one, which needs the document to start
+	foreign bool
 	err     error
 }
 
@@ -37,6 +40,7 @@ type started struct {
 // checked: each of the three takes about as long. Nothing comes of an answer
 // before it was found good.
 func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.Document, error) {
+	r.image = doc.OS
 	doc.From, doc.To = r.chain.From.String(), r.chain.To.String()
 	os, err := json.Marshal(doc.OS)
 	if err != nil {
@@ -52,7 +56,14 @@ func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.D
 	defer stop()
 	last := judged(doc)
 	for _, step := range r.chain.Steps {
-		answer, failed := r.step(ctx, step, <-next, text)
+		s := <-next
+		if s.foreign {
+			if last, text, err = r.foreign(ctx, step, s, last); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		answer, failed := r.step(ctx, step, s, text)
 		if _, err := last(); err != nil {
 			return nil, err
 		}
@@ -137,12 +148,17 @@ func (r *runner) start(step Step) (s started) {
 	if s.program, s.err = step.load(); s.err != nil {
 		return s
 	}
-	flag := migration.Forward.Flag()
-	if r.chain.Backward() {
-		flag = migration.Backward.Flag()
+	if s.foreign, s.err = refmigrate.Is(s.program); s.err == nil && !s.foreign {
+		s.process, s.err = r.sandbox.Start(s.program, r.direction().Flag())
 	}
-	s.process, s.err = r.sandbox.Start(s.program, flag)
 	return s
+}
+
+func (r *runner) direction() migration.Direction {
+	if r.chain.Backward() {
+		return migration.Backward
+	}
+	return migration.Forward
 }
 
 func (s started) discard() {
@@ -175,13 +191,18 @@ func (r *runner) answer(ctx context.Context, step Step, s started, text []byte, 
 	result, err := s.process.Run(ctx, text)
 	report.Took, report.CPU, report.Message = result.Took, result.CPU, result.Message
 	r.tell(step, result.Message)
+	return result.Output, failure(step, err)
+}
+
+// failure is the error of a migration that has not ended well.
+func failure(step Step, err error) error {
 	if exit, ok := errors.AsType[*memexec.ExitError](err); ok {
-		return nil, fixed("Migration returned '%s' - stderr: %s", exitCode(exit), strings.TrimSpace(exit.Message))
+		return fixed("Migration returned '%s' - stderr: %s", exitCode(exit), strings.TrimSpace(exit.Message))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("run migration %s: %w", step.Name, err)
+		return fmt.Errorf("run migration %s: %w", step.Name, err)
 	}
-	return result.Output, nil
+	return nil
 }
 
 func exitCode(e *memexec.ExitError) string {

@@ -51,6 +51,21 @@ func read(dir string) (*Store, error) {
 	return &r.store, r.all(data)
 }
 
+// ReadFolder reads the folder of that name alone, which needs no chain of links:
+// the store has no version.
+func ReadFolder(in *os.Root, name string) (*Store, error) {
+	r := &reader{store: Store{Folder: name}}
+	data, err := openFolder(in, name)
+	if err != nil {
+		return nil, fmt.Errorf("read datastore %s: %w", name, err)
+	}
+	defer data.Close()
+	if err := r.all(data); err != nil {
+		return nil, fmt.Errorf("read datastore %s: %w", name, err)
+	}
+	return &r.store, nil
+}
+
 // reader adds up what it reads, over all parts.
 type reader struct {
 	store Store

@@ -32,6 +32,19 @@ func Write(fsys durable.FS, dir string, s *Store) error {
 	return nil
 }
 
+// WriteFolder writes the data of s alone into the folder dir, which it makes: no
+// chain of links.
+func WriteFolder(fsys durable.FS, dir string, s *Store) error {
+	files, err := s.files()
+	if err == nil {
+		err = writeTree(fsys, dir, files)
+	}
+	if err != nil {
+		return fmt.Errorf("write datastore %s: %w", dir, err)
+	}
+	return nil
+}
+
 func write(fsys durable.FS, dir string, s *Store) error {
 	if !version().MatchString(s.Version) {
 		return fmt.Errorf("%q is no version such as 1.2.3", s.Version)

@@ -130,7 +130,10 @@ var rooms = []struct {
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "paths", "slot"}},
-	{"migrate", []string{"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "tufrepo", "update/manifest"}},
+	{"refmigrate", []string{"durable", "key", "memexec", "migration", "refstore"}},
+	{"migrate", []string{
+		"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "refmigrate", "tufrepo", "update/manifest",
+	}},
 	{"migrate/migratetest", []string{"api", "datastore", "durable", "key", "migrate", "paths", "tufrepo", "tufrepo/tufrepotest", "update/manifest"}},
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},

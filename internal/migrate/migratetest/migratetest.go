@@ -2,7 +2,8 @@
 //
 // Start with [New]. The repository is real and signed, the migrations are real
 // programs: one, compiled once, which does what the name says that it was
-// published as (testdata/guest).
+// published as (testdata/guest), and another one that keeps the reference's
+// contract (testdata/reference).
 package migratetest
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -77,14 +79,15 @@ func (w *World) Version(text string) manifest.Version {
 }
 
 // Step adds a step between two versions to the manifest, and its migrations to
-// the repository: names such as motd or fail, see testdata/guest.
+// the repository: names such as motd or fail, see testdata/guest, or ref-motd,
+// see testdata/reference.
 func (w *World) Step(from, to string, kinds ...string) []string {
 	w.t.Helper()
 	var names []string
 	for _, kind := range kinds {
 		name := fmt.Sprintf("migrate_v%s_%s.lz4", to, kind)
 		names = append(names, name)
-		w.Repo.AddTarget("targets", name, Guest(w.t))
+		w.Repo.AddTarget("targets", name, executable(w.t, kind))
 	}
 	w.Manifest.Migrations = append(w.Manifest.Migrations, manifest.Migration{From: w.Version(from), To: w.Version(to), Targets: names})
 	return names
@@ -184,10 +187,33 @@ func Guest(t testing.TB) []byte {
 	return code
 }
 
-var guest = sync.OnceValues(func() ([]byte, error) {
+// Reference is the compressed executable of every migration that keeps the reference's contract.
+func Reference(t testing.TB) []byte {
+	t.Helper()
+	code, err := reference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func executable(t testing.TB, kind string) []byte {
+	t.Helper()
+	if strings.HasPrefix(kind, "ref-") {
+		return Reference(t)
+	}
+	return Guest(t)
+}
+
+var (
+	guest     = sync.OnceValues(func() ([]byte, error) { return buildTestdata("guest") })
+	reference = sync.OnceValues(func() ([]byte, error) { return buildTestdata("reference") })
+)
+
+func buildTestdata(name string) ([]byte, error) {
 	_, here, _, _ := runtime.Caller(0)
-	return Build(filepath.Join(filepath.Dir(here), "testdata", "guest"))
-})
+	return Build(filepath.Join(filepath.Dir(here), "testdata", name))
+}
 
 // Build compiles the program in a folder and compresses it.
 func Build(folder string) ([]byte, error) {

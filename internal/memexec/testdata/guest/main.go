@@ -77,6 +77,38 @@ var tries = map[string]func() error{
 	"hang":  func() error { time.Sleep(time.Hour); return nil },
 	"flood": func() error { return flood(os.Stdout) },
 	"rant":  func() error { return flood(os.Stderr) },
+	// These are for files of its own: in is to be read, out to be written to.
+	"copy": func() error {
+		text, err := os.ReadFile("/in/a")
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.MkdirAll("/out/b/c", 0o777), os.WriteFile("/out/b/c/d", text, 0o666), os.Rename("/out/b/c/d", "/out/b/d"), os.Remove("/out/b/c"))
+	},
+	"alter":   func() error { return os.WriteFile("/in/a", nil, 0o666) },
+	"discard": func() error { return os.Remove("/in/a") },
+	"add":     func() error { return os.WriteFile("/in/b", nil, 0o666) },
+	"beside":  func() error { return os.WriteFile("/beside", nil, 0o666) },
+	"mode":    func() error { return os.Chmod("/in/a", 0o777) },
+	"symlink": func() error { return os.Symlink("/in/a", "/out/link") },
+	"link":    func() error { return os.Link("/in/a", "/out/link") },
+	"fifo":    func() error { return syscall.Mkfifo("/out/fifo", 0o666) },
+	"device":  func() error { return syscall.Mknod("/out/device", syscall.S_IFCHR|0o666, 1<<8|3) },
+	"stuff": func() error {
+		f, err := os.Create("/out/large")
+		if err != nil {
+			return err
+		}
+		return flood(f)
+	},
+	"litter": func() error {
+		for i := range 1 << 20 {
+			if err := os.Mkdir(fmt.Sprint("/out/", i), 0o777); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
 	"fail": func() error {
 		fmt.Fprintln(os.Stderr, "the cause")
 		os.Exit(3)

@@ -1,0 +1,45 @@
+package migrate
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/refmigrate"
+	"github.com/hostler-os/hostler/migration"
+)
+
+// foreign lets a migration of the reference migrate what the one before it has
+// answered. It needs the checked document, not its text, so nothing goes on
+// beside it. It returns what run needs to go on.
+func (r *runner) foreign(ctx context.Context, step Step, s started, last verdict) (verdict, []byte, error) {
+	defer s.program.Close() // memory that was only read
+	doc, err := last()
+	if err != nil {
+		return nil, nil, err
+	}
+	report := api.MigrationStep{Name: step.Name, SHA256: step.SHA256, Reference: true}
+	err = r.migrateForeign(ctx, step, s, doc, &report)
+	if err != nil {
+		report.Error = err.Error()
+	}
+	r.report.Steps = append(r.report.Steps, report)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := doc.Append(nil, true)
+	return judged(doc), text, err
+}
+
+func (r *runner) migrateForeign(ctx context.Context, step Step, s started, doc *migration.Document, report *api.MigrationStep) error {
+	doc.OS = r.image
+	m := refmigrate.Migration{Program: s.program, Sandbox: r.sandbox, Direction: r.direction()}
+	out, err := refmigrate.Run(ctx, m, doc)
+	r.missing(out.Missing)
+	report.Took, report.CPU, report.Message = out.Took, out.CPU, out.Message
+	r.tell(step, out.Message)
+	if len(out.Ignored) > 0 {
+		r.log.Warn("migration wrote files that are no settings; they are left out", "migration", step.Name, "files", strings.Join(out.Ignored, ", "))
+	}
+	return failure(step, err)
+}
