@@ -65,14 +65,14 @@ func renameTree(s *State, from, to string) error {
 	from, to = lookup(from), lookup(to)
 	data, metadata := takeTree(s, from)
 	for _, d := range data {
-		if s.Has(to + d.key[len(from):]) {
-			s.Log.Warn("setting is there under both names; the one that is renamed stays", "from", d.key, "to", to+d.key[len(from):])
+		k := to + d.key[len(from):]
+		if s.Has(k) {
+			s.Log.Warn("setting is there under both names; the one that is renamed stays", "from", d.key, "to", k)
 		}
-		d.key = to + d.key[len(from):]
-		if err := checkKeys(d.key); err != nil {
+		if err := checkKeys(k); err != nil {
 			return err
 		}
-		s.put(d)
+		s.put(d.renamed(k))
 	}
 	for _, m := range metadata {
 		k := to + m.key[len(from):]

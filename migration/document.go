@@ -75,7 +75,9 @@ const (
 )
 
 // Layers lists the layers that are stored, from the lowest to the highest.
-func Layers() []Layer { return []Layer{Generated, UserData, User} }
+func Layers() []Layer { return slices.Clone(layerNames[:]) }
+
+var layerNames = [...]Layer{Generated, UserData, User}
 
 // NewDocument returns an empty document between two versions.
 func NewDocument(from, to string) *Document {

@@ -37,7 +37,7 @@ func (s *State) Effective() iter.Seq2[string, json.RawMessage] {
 	}
 	both := s.before.clone()
 	for k, value := range s.All() {
-		both.put(datum{key: k, value: value})
+		both.put(datum{key: k, text: value})
 	}
 	return both.All()
 }

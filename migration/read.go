@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"strings"
 )
 
 // Read reads one document and nothing behind it. Members named twice, texts
@@ -16,20 +16,28 @@ import (
 // refused.
 func Read(r io.Reader) (*Document, error) {
 	var text bytes.Buffer
-	size := firstRead
-	if sized, ok := r.(interface{ Len() int }); ok { // such as bytes.Reader
-		size = sized.Len() + bytes.MinRead
-	}
-	text.Grow(size)
+	text.Grow(sizeOf(r) + bytes.MinRead)
 	if _, err := text.ReadFrom(io.LimitReader(r, MaxDocument+1)); err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
 	}
 	return Parse(text.Bytes())
 }
 
-// firstRead is memory that most documents fit into, so that it need not grow.
-// What of it is not written to costs nothing.
-const firstRead = 1 << 20
+// sizeOf is the memory, in bytes, that what r brings fits into, so that it need
+// not grow; where that cannot be told, what most documents fit into. What of it
+// is not written to costs nothing.
+func sizeOf(r io.Reader) int {
+	const most = 4 << 20
+	switch r := r.(type) {
+	case interface{ Len() int }: // such as bytes.Reader
+		return r.Len()
+	case fs.File:
+		if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
+			return int(min(info.Size(), MaxDocument))
+		}
+	}
+	return most
+}
 
 // Parse is Read for a text, which the document keeps: it must not be changed
 // afterwards.
@@ -37,7 +45,7 @@ func Parse(text []byte) (*Document, error) {
 	if len(text) > MaxDocument {
 		return nil, fmt.Errorf("read document: it has more than %d bytes", MaxDocument)
 	}
-	r := &reader{text: text, copy: string(text), dec: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
+	r := &reader{scanner: scanner{text: text}}
 	d, err := r.document()
 	if err != nil {
 		return nil, fmt.Errorf("read document: %w", err)
@@ -46,13 +54,11 @@ func Parse(text []byte) (*Document, error) {
 	return d, nil
 }
 
-// reader walks over the tokens of a document once. Values are parts of its text.
-// That no name is there twice it sees itself: the decoder would remember all
-// names of an object for that, which takes longer than all else.
+// reader makes a document of a text. Values are parts of it.
 type reader struct {
-	text []byte
-	copy string // of the text: keys are parts of it, so that they need no memory of their own
-	dec  *jsontext.Decoder
+	scanner
+	keys   arena
+	parent string // of the last key, with its dot
 }
 
 func (r *reader) document() (*Document, error) {
@@ -83,15 +89,10 @@ func (r *reader) document() (*Document, error) {
 	if d.Live == nil {
 		return nil, errors.New(`member "live" is missing`)
 	}
-	return d, r.end()
-}
-
-// end refuses what follows the document.
-func (r *reader) end() error {
-	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the document")
+	if r.next(); r.at < len(r.text) {
+		return nil, errors.New("something follows the document")
 	}
-	return nil
+	return d, nil
 }
 
 func (r *reader) shadowed(d *Document) error {
@@ -121,41 +122,49 @@ func (r *reader) pending(d *Document) error {
 
 func (r *reader) store() (*Store, error) {
 	s := NewStore()
-	var layers []placed
+	early := -1 // where layers are that stand before what they are of
 	err := r.object(func(name string) error {
 		switch name {
 		case "data":
 			return r.data(s)
 		case "layers":
-			return r.layers(&layers)
+			if s.sorted != nil {
+				return r.layers(s)
+			}
+			early = r.at
+			_, err := r.value()
+			return err
 		case "metadata":
 			return r.metadata(s)
 		}
 		return r.keep(&s.unknown, name)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || early < 0 {
+		return s, err
 	}
-	return s, s.place(layers)
+	end := r.at
+	r.at = early
+	err = r.layers(s)
+	r.at = end
+	return s, err
 }
 
 // data reads the settings. They are sorted already when a program of the suite wrote them.
 func (r *reader) data(s *Store) error {
 	s.sorted = make([]datum, 0, r.guess())
-	err := r.keys(func(k string) error {
-		value, err := r.value()
-		if err == nil {
-			err = checkSize(k, value)
+	sorted := true
+	err := r.members(func(name []byte) error {
+		d, err := r.datum(name)
+		if n := len(s.sorted); n > 0 && s.sorted[n-1].key >= d.key {
+			sorted = false
 		}
-		s.sorted = append(s.sorted, datum{key: k, value: value})
+		s.sorted = append(s.sorted, d)
 		return err
 	})
-	if err != nil {
+	if err != nil || sorted {
 		return err
 	}
-	if !slices.IsSortedFunc(s.sorted, byKey) {
-		slices.SortFunc(s.sorted, byKey)
-	}
+	slices.SortFunc(s.sorted, byKey)
 	for i := range len(s.sorted) - 1 {
 		if s.sorted[i].key == s.sorted[i+1].key {
 			return fmt.Errorf("key %s is there twice", s.sorted[i].key)
@@ -165,61 +174,79 @@ func (r *reader) data(s *Store) error {
 }
 
 // guess is about how many settings the rest of the document has.
-func (r *reader) guess() int { return (len(r.text) - int(r.dec.InputOffset())) / 100 }
+func (r *reader) guess() int { return (len(r.text) - r.at) / 100 }
 
-// placed is the layer of a key, which is not copied out of the document's text
-// unless it has escapes.
-type placed struct {
-	key   []byte
-	layer Layer
+// datum reads what a key has.
+func (r *reader) datum(name []byte) (datum, error) {
+	k, written, err := r.key(name)
+	if err != nil {
+		return datum{}, err
+	}
+	adjoins := r.at
+	value, err := r.value()
+	if err == nil {
+		err = checkSize(k, value)
+	}
+	if err != nil {
+		return datum{}, fmt.Errorf("%s: %w", k, err)
+	}
+	start, end := adjoins-len(name)-1, r.at
+	if !written || end-len(value) != adjoins || start < 0 || &r.text[start] != &name[0] {
+		return datum{key: k, text: value}, nil
+	}
+	return datum{key: k, text: r.text[start:end:end], at: int32(len(name) + 1)}, nil
 }
 
-func (r *reader) layers(layers *[]placed) error {
-	*layers = make([]placed, 0, r.guess())
-	return r.names(func(k []byte) error {
-		layer, err := r.layer()
-		if err != nil {
-			return fmt.Errorf("%s: %w", k, err)
+// layers reads the layers that settings are from, which mostly stand in the same order.
+func (r *reader) layers(s *Store) error {
+	n := 0
+	return r.members(func(name []byte) error {
+		i, ok := n, n < len(s.sorted) && s.sorted[n].named(name)
+		if !ok {
+			i, ok = s.search(lookup(unquote(name)))
 		}
-		*layers = append(*layers, placed{k, layer})
-		return nil
+		n = i + 1
+		if !ok {
+			return fmt.Errorf("key %s has a layer, but no value", unquote(name))
+		}
+		if s.sorted[i].layer != noLayer {
+			return fmt.Errorf("key %s has two layers", unquote(name))
+		}
+		var err error
+		s.sorted[i].layer, err = r.layer()
+		return err
 	})
 }
 
-func (r *reader) layer() (Layer, error) {
+func (r *reader) layer() (layerRank, error) {
 	value, err := r.value()
 	if err != nil {
-		return "", err
+		return noLayer, err
 	}
-	text, err := unquote(value)
-	for _, layer := range Layers() {
-		if err == nil && string(text) == string(layer) {
-			return layer, nil
+	if value[0] == '"' {
+		if rank := rankOf(layerName(value)); rank != noLayer {
+			return rank, nil
 		}
 	}
-	return "", fmt.Errorf("there is no layer %s; there are %v", value, Layers())
+	return noLayer, r.failed(fmt.Errorf("there is no layer %s; there are %v", value, Layers()))
 }
 
-// place gives the settings their layers, which mostly stand in the same order.
-func (s *Store) place(layers []placed) error {
-	for n, l := range layers {
-		i, ok := n, n < len(s.sorted) && s.sorted[n].key == string(l.key)
-		if !ok {
-			i, ok = s.search(lookup(string(l.key)))
+// layerName is unquote for the names that are there, without making them anew.
+func layerName(value []byte) Layer {
+	for _, name := range layerNames {
+		if string(value[1:len(value)-1]) == string(name) {
+			return name
 		}
-		if !ok {
-			return fmt.Errorf("key %s has a layer, but no value", l.key)
-		}
-		if s.sorted[i].layer != "" {
-			return fmt.Errorf("key %s has two layers", l.key)
-		}
-		s.sorted[i].layer = l.layer
 	}
-	return nil
+	return Layer(unquote(value))
 }
 
 func (r *reader) metadata(s *Store) error {
-	return r.keys(func(k string) error {
+	return r.members(func(name []byte) error {
+		k, _, err := r.key(name)
+		if err != nil {
+			return err
+		}
 		if s.metadata[k] != nil {
 			return fmt.Errorf("key %s is there twice", k)
 		}
@@ -237,93 +264,35 @@ func (r *reader) metadata(s *Store) error {
 	})
 }
 
-// keys is names for keys, which it hands out in canonical form.
-func (r *reader) keys(fn func(k string) error) error {
-	return r.names(func(name []byte) error {
-		k, err := canonical(r.string(name))
-		if err != nil {
-			return err
-		}
-		return fn(k)
-	})
-}
-
-// string returns a name that names has just handed out.
-func (r *reader) string(name []byte) string {
-	end := int(r.dec.InputOffset()) - 1 // before the quote
-	if start := end - len(name); start >= 0 && r.copy[start:end] == string(name) {
-		return r.copy[start:end]
+// key returns the key that a name is, and whether the name is written as keys
+// are written. Most keys stand beside the one before them.
+func (r *reader) key(name []byte) (k string, written bool, err error) {
+	text, known := r.keys.unquote(name), 0
+	if strings.HasPrefix(text, r.parent) {
+		known = len(r.parent)
 	}
-	return string(name) // it has escapes
+	last, ok := canonicalAfter(text, known)
+	if !ok {
+		k, err = canonical(text)
+		return k, false, err
+	}
+	r.parent = text[:last]
+	return text, len(name) == len(text)+strings.Count(text, `"`)+2, nil
 }
 
 // object calls fn for each member of an object that has a few; fn reads the value.
 func (r *reader) object(fn func(name string) error) error {
 	seen := map[string]bool{}
-	return r.names(func(text []byte) error {
-		name := string(text)
+	return r.members(func(text []byte) error {
+		name := unquote(text)
 		if seen[name] {
 			return fmt.Errorf("member %q is there twice", name)
 		}
 		seen[name] = true
+		r.path = append(r.path, name)
+		defer func() { r.path = r.path[:len(r.path)-1] }()
 		return fn(name)
 	})
-}
-
-// names calls fn for each member of an object; fn reads the value, and sees to
-// it that no name is there twice.
-func (r *reader) names(fn func(name []byte) error) error {
-	if r.dec.PeekKind() != '{' {
-		return r.unexpected("an object")
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return err
-	}
-	for count := 0; r.dec.PeekKind() == '"'; count++ {
-		if count == MaxKeys {
-			return fmt.Errorf("%s: there are more than %d members", r.dec.StackPointer(), MaxKeys)
-		}
-		quoted, err := r.raw()
-		if err != nil {
-			return err
-		}
-		name, err := unquote(quoted)
-		if err != nil {
-			return err
-		}
-		if err := fn(name); err != nil {
-			return err
-		}
-	}
-	_, err := r.dec.ReadToken()
-	return err
-}
-
-// unquote returns what a JSON string says; without escapes it is a part of the text.
-func unquote(text []byte) ([]byte, error) {
-	if len(text) > 1 && text[0] == '"' && bytes.IndexByte(text, '\\') < 0 {
-		return text[1 : len(text)-1], nil
-	}
-	return jsontext.AppendUnquote(nil, text)
-}
-
-// value returns the text of the next value as it stands.
-func (r *reader) value() (json.RawMessage, error) {
-	text, err := r.raw()
-	if err == nil && (text[0] == '{' || text[0] == '[') && !jsontext.Value(text).IsValid() {
-		err = fmt.Errorf("%s: %w in an object", r.dec.StackPointer(), jsontext.ErrDuplicateName)
-	}
-	return text, err
-}
-
-// raw returns the next value, or name, without looking for names that are there twice.
-func (r *reader) raw() ([]byte, error) {
-	value, err := r.dec.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	end := int(r.dec.InputOffset())
-	return r.text[end-len(value) : end : end], nil
 }
 
 func (r *reader) decode(into any) error {
@@ -332,7 +301,7 @@ func (r *reader) decode(into any) error {
 		return err
 	}
 	if err := json.Unmarshal(value, into); err != nil {
-		return fmt.Errorf("%s: %w", r.dec.StackPointer(), err)
+		return r.failed(err)
 	}
 	return nil
 }
@@ -341,21 +310,4 @@ func (r *reader) keep(unknown *[]member, name string) error {
 	value, err := r.value()
 	*unknown = append(*unknown, member{name, value})
 	return err
-}
-
-// unexpected says what was found at the reader's place instead of what was
-// wanted. The value itself is not told: it may be secret.
-func (r *reader) unexpected(wanted string) error {
-	kind := r.dec.PeekKind()
-	if kind == 0 {
-		if _, err := r.dec.ReadToken(); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		return errors.New("it ends too early")
-	}
-	where := string(r.dec.StackPointer())
-	if where == "" {
-		where = "the whole"
-	}
-	return fmt.Errorf("%s: expected %s, found %s", where, wanted, kind)
 }

@@ -26,11 +26,38 @@ type Store struct {
 	unknown  []member
 }
 
-// datum is the value of one key. One without a value is gone.
+// datum is the value of one key. One without text is gone. Documents have
+// thousands of them, which is why it is small.
 type datum struct {
 	key   string
-	value json.RawMessage
-	layer Layer
+	text  []byte // the value, or, as read, the whole member: what nobody changes is written as it was
+	at    int32  // where in text the value begins; 0: there is no name
+	layer layerRank
+}
+
+func (d datum) value() json.RawMessage { return d.text[d.at:] }
+
+// renamed is the same value under another key.
+func (d datum) renamed(k string) datum { return datum{key: k, text: d.value(), layer: d.layer} }
+
+// named tells whether the datum was read under exactly this name.
+func (d datum) named(name []byte) bool {
+	return d.at > 0 && string(d.text[:d.at-1]) == string(name)
+}
+
+// layerRank is the place of a layer among Layers, beginning with 1.
+type layerRank uint8
+
+const noLayer layerRank = 0
+
+// rankOf is noLayer for what is no layer.
+func rankOf(layer Layer) layerRank { return layerRank(slices.Index(layerNames[:], layer) + 1) }
+
+func (r layerRank) name() Layer {
+	if r == noLayer {
+		return ""
+	}
+	return layerNames[r-1]
 }
 
 // NewStore returns an empty store.
@@ -41,7 +68,7 @@ func NewStore() *Store {
 // Get returns the value of a key as compact JSON, which must not be modified.
 func (s *Store) Get(k string) (json.RawMessage, bool) {
 	d, ok := s.find(k)
-	return d.value, ok
+	return d.value(), ok
 }
 
 // Has tells whether a key has a value.
@@ -53,7 +80,7 @@ func (s *Store) Has(k string) bool {
 // Layer returns the layer that the value of a key is from; "" if it has none.
 func (s *Store) Layer(k string) Layer {
 	d, _ := s.find(k)
-	return d.layer
+	return d.layer.name()
 }
 
 // Set gives a key a value: anything that encoding/json can write. The layer
@@ -76,17 +103,18 @@ func (s *Store) SetRaw(k string, text json.RawMessage) error {
 		return err
 	}
 	d, _ := s.find(name)
-	s.put(datum{name, text, d.layer})
+	s.put(datum{key: name, text: text, layer: d.layer})
 	return nil
 }
 
 // SetLayer puts the value of a key into a layer. A key without a value stays without.
 func (s *Store) SetLayer(k string, layer Layer) error {
-	if !slices.Contains(Layers(), layer) {
+	rank := rankOf(layer)
+	if rank == noLayer {
 		return fmt.Errorf("set layer of %s: there is no layer %q; there are %v", k, layer, Layers())
 	}
 	if d, ok := s.find(k); ok {
-		d.layer = layer
+		d.layer = rank
 		s.put(d)
 	}
 	return nil
@@ -125,7 +153,7 @@ func (s *Store) Prefix(prefix string) iter.Seq2[string, json.RawMessage] {
 			end++
 		}
 		for _, d := range slices.Clone(rest[:end]) {
-			if !yield(d.key, d.value) {
+			if !yield(d.key, d.value()) {
 				return
 			}
 		}
@@ -194,10 +222,10 @@ func (s *Store) clone() *Store {
 func (s *Store) find(k string) (datum, bool) {
 	k = lookup(k)
 	if d, ok := s.added[k]; ok {
-		return d, d.value != nil
+		return d, d.text != nil
 	}
 	if i, ok := s.search(k); ok {
-		return s.sorted[i], s.sorted[i].value != nil
+		return s.sorted[i], s.sorted[i].text != nil
 	}
 	return datum{}, false
 }
@@ -218,14 +246,24 @@ func (s *Store) search(k string) (int, bool) {
 
 // settle makes sorted all that there is.
 func (s *Store) settle() {
-	for _, d := range s.added {
-		s.sorted = append(s.sorted, d)
+	s.sorted = slices.DeleteFunc(s.sorted, func(d datum) bool { return d.text == nil })
+	if len(s.added) == 0 {
+		return
 	}
-	s.sorted = slices.DeleteFunc(s.sorted, func(d datum) bool { return d.value == nil })
-	if len(s.added) > 0 {
-		slices.SortFunc(s.sorted, byKey)
-		clear(s.added)
+	added := slices.SortedFunc(maps.Values(s.added), byKey)
+	clear(s.added)
+	s.sorted = merged(s.sorted, slices.DeleteFunc(added, func(d datum) bool { return d.text == nil }))
+}
+
+// merged puts two lists together that are sorted, and have no key in common.
+func merged(a, b []datum) []datum {
+	all := make([]datum, 0, len(a)+len(b))
+	for len(b) > 0 {
+		n, _ := slices.BinarySearchFunc(a, b[0], byKey)
+		all = append(append(all, a[:n]...), b[0])
+		a, b = a[n:], b[1:]
 	}
+	return append(all, a...)
 }
 
 func byKey(a, b datum) int { return strings.Compare(a.key, b.key) }
@@ -241,28 +279,30 @@ func lookup(k string) string {
 
 // canonical is the form of a key that is stored: only segments with a dot are quoted.
 func canonical(k string) (string, error) {
-	if isCanonical(k) {
+	if _, ok := canonicalAfter(k, 0); ok {
 		return k, nil
 	}
 	name, err := key.Parse(k)
 	return string(name), err
 }
 
-// isCanonical knows a key that is in that form at a glance: parsing would make
-// every segment anew.
-func isCanonical(k string) bool {
+// canonicalAfter knows a key that is in that form at a glance, where parsing
+// would make every segment anew. What comes before a segment is known to be so.
+// It returns where the last segment begins.
+func canonicalAfter(k string, segment int) (last int, ok bool) {
 	if len(k) > key.MaxLength {
-		return false
+		return 0, false
 	}
 	for {
-		n := segmentLength(k)
-		if n == 0 || n == len(k) {
-			return n > 0
+		n := segmentLength(k[segment:])
+		end := segment + n
+		if n == 0 || end == len(k) {
+			return segment, n > 0
 		}
-		if k[n] != '.' {
-			return false
+		if k[end] != '.' {
+			return 0, false
 		}
-		k = k[n+1:]
+		segment = end + 1
 	}
 }
 
@@ -287,9 +327,16 @@ func segmentLength(k string) int {
 	return n + 1
 }
 
-// isPlain tells whether a bare segment may have a byte.
+// isPlain tells whether a bare segment may have a byte: a letter, a digit, '_', '-' or '/'.
 func isPlain(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '/'
+	const (
+		digits  = (1<<10-1)<<'0' | 1<<'-' | 1<<'/'
+		letters = (1<<26-1)<<('A'-64) | (1<<26-1)<<('a'-64) | 1<<('_'-64)
+	)
+	if c < 64 {
+		return digits>>c&1 != 0
+	}
+	return c < 128 && letters>>(c-64)&1 != 0
 }
 
 // encode writes a value as compact JSON, without the escapes for HTML.

@@ -92,8 +92,7 @@ func (w *writer) store(s *Store, other Layer) {
 	w.name("data")
 	w.open()
 	for i := range s.sorted {
-		w.key(s.sorted[i].key)
-		w.out = append(w.out, s.sorted[i].value...)
+		w.member(&s.sorted[i])
 	}
 	w.close()
 	w.layers(s, other)
@@ -107,8 +106,8 @@ func (w *writer) store(s *Store, other Layer) {
 func (w *writer) layers(s *Store, other Layer) {
 	first := true
 	for i := range s.sorted {
-		layer := cmp.Or(s.sorted[i].layer, other)
-		if layer == "" {
+		layer := cmp.Or(s.sorted[i].layer, rankOf(other))
+		if layer == noLayer {
 			continue
 		}
 		if first {
@@ -116,9 +115,9 @@ func (w *writer) layers(s *Store, other Layer) {
 			w.open()
 			first = false
 		}
-		w.key(s.sorted[i].key)
+		w.memberName(&s.sorted[i])
 		w.out = append(w.out, '"')
-		w.out = append(w.out, layer...)
+		w.out = append(w.out, layer.name()...)
 		w.out = append(w.out, '"')
 	}
 	if !first {
@@ -159,6 +158,26 @@ func (w *writer) name(name string) {
 	w.comma()
 	w.text(name)
 	w.out = append(w.out, ':')
+}
+
+// member writes a key and its value, as they were read if they still are that.
+func (w *writer) member(d *datum) {
+	if d.at == 0 {
+		w.key(d.key)
+	} else {
+		w.comma()
+	}
+	w.out = append(w.out, d.text...)
+}
+
+// memberName is member without the value.
+func (w *writer) memberName(d *datum) {
+	if d.at == 0 {
+		w.key(d.key)
+		return
+	}
+	w.comma()
+	w.out = append(w.out, d.text[:d.at]...)
 }
 
 // key is name for a key: nothing in it but quotes needs an escape.
