@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"path"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/hostler-os/hostler/internal/template"
 )
 
@@ -19,9 +17,8 @@ import (
 func checkFormat(escape template.Escape, file string, text []byte) error {
 	switch {
 	case escape == template.EscapeTOML && path.Ext(file) == ".toml":
-		var tree map[string]any
-		if err := toml.Unmarshal(text, &tree); err != nil {
-			return fmt.Errorf("the file would be no valid TOML: %w", located(err))
+		if err := checkTOML(text); err != nil {
+			return fmt.Errorf("the file would be no valid TOML: %w", err)
 		}
 	case escape == template.EscapeJSON && path.Ext(file) == ".json":
 		if !json.Valid(text) {
@@ -29,12 +26,4 @@ func checkFormat(escape template.Escape, file string, text []byte) error {
 		}
 	}
 	return nil
-}
-
-func located(err error) error {
-	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-		line, _ := e.Position()
-		return fmt.Errorf("line %d: %w", line, err)
-	}
-	return err
 }
