@@ -48,15 +48,8 @@ A key of the version before signs, too: that is how it vouches for this one.`,
 		Example: "  pubsys root sign roots/1.root.json --key keys/root-1.pem\n  pubsys root sign 2.root.json --previous 1.root.json --key 'pkcs11:token=root;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so'",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := readRoot(args[0])
+			r, old, err := a.present(args[0], previous)
 			if err != nil {
-				return err
-			}
-			old, err := predecessor(args[0], previous, r)
-			if err != nil {
-				return err
-			}
-			if err := a.showRoot(r, old); err != nil {
 				return err
 			}
 			if err := a.confirmed("Sign this?", yes); err != nil {
@@ -135,15 +128,8 @@ func (a *app) rootShow() *cobra.Command {
 		Example: "  pubsys root show roots/2.root.json",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := readRoot(args[0])
+			r, old, err := a.present(args[0], previous)
 			if err != nil {
-				return err
-			}
-			old, err := predecessor(args[0], previous, r)
-			if err != nil {
-				return err
-			}
-			if err := a.showRoot(r, old); err != nil {
 				return err
 			}
 			a.printf("\n")
@@ -155,6 +141,19 @@ func (a *app) rootShow() *cobra.Command {
 	}
 	previousFlag(c, &previous)
 	return c
+}
+
+// present reads a root, finds the one before it, and prints what a signer is about to vouch for.
+func (a *app) present(path, previous string) (publish.RootFile, *publish.Root, error) {
+	r, err := readRoot(path)
+	if err != nil {
+		return r, nil, err
+	}
+	old, err := predecessor(path, previous, r)
+	if err != nil {
+		return r, nil, err
+	}
+	return r, old, a.showRoot(r, old)
 }
 
 // showRoot prints what a signer is about to vouch for.

@@ -223,7 +223,21 @@ func (p *place) signers(ctx context.Context) ([]signer.Signer, error) {
 	return all, nil
 }
 
-// manifest reads the repository's manifest; a new repository has an empty one.
+// published is what a repository says at present, for who only looks.
+func (a *app) published(ctx context.Context, s site) (*place, *publish.State, *manifest.Manifest, error) {
+	p, err := a.find(s, false)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	state, err := p.load(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m, err := readManifest(ctx, state)
+	return p, state, m, err
+}
+
+// readManifest reads the repository's manifest; a new repository has an empty one.
 func readManifest(ctx context.Context, s *publish.State) (*manifest.Manifest, error) {
 	if s.Fresh() {
 		return new(manifest.Manifest), nil

@@ -185,15 +185,7 @@ all migrations. A host believes it as it believes the repository, and no longer.
 }
 
 func (a *app) bundle(ctx context.Context, s site, version manifest.Version, out string) error {
-	p, err := a.find(s, false)
-	if err != nil {
-		return err
-	}
-	state, err := p.load(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := readManifest(ctx, state)
+	p, state, m, err := a.published(ctx, s)
 	if err != nil {
 		return err
 	}

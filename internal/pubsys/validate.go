@@ -53,17 +53,11 @@ func (a *app) validateCommand() *cobra.Command {
 }
 
 func (a *app) validate(ctx context.Context, s site, metadataOnly bool) error {
-	p, err := a.find(s, false)
+	p, state, m, err := a.published(ctx, s)
 	if err != nil {
 		return err
 	}
-	i := &inspection{place: p}
-	if i.state, err = p.load(ctx); err != nil {
-		return err
-	}
-	if i.manifest, err = readManifest(ctx, i.state); err != nil {
-		return err
-	}
+	i := &inspection{place: p, state: state, manifest: m}
 	i.roots()
 	i.releases()
 	if !metadataOnly {

@@ -187,15 +187,7 @@ func (a *app) listCommand() *cobra.Command {
 }
 
 func (a *app) list(ctx context.Context, s site, format cli.Format) error {
-	p, err := a.find(s, false)
-	if err != nil {
-		return err
-	}
-	state, err := p.load(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := readManifest(ctx, state)
+	_, state, m, err := a.published(ctx, s)
 	if err != nil {
 		return err
 	}
