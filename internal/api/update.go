@@ -139,7 +139,10 @@ type Updates struct {
 	Status  *UpdateStatus  `json:"status"`  // null: no command was ever run
 	Running *UpdateWork    `json:"running"` // the command that is under way
 	Last    *UpdateCommand `json:"last"`    // the command that ended last, a deactivate too
-	Offer   *UpdateOffer   `json:"offer"`   // as the last successful refresh found it
+
+	Ended map[string]UpdateCommand `json:"ended,omitempty"` // how each command ended when it was last run, by its type
+
+	Offer   *UpdateOffer   `json:"offer"` // as the last successful refresh found it
 	Next    UpdateNext     `json:"next"`
 	Holds   []RebootHold   `json:"holds"`             // what holds a reboot back now
 	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen

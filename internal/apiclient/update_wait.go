@@ -90,12 +90,16 @@ type ending struct {
 	before string // when the command before it ended
 	began  time.Time
 	heard  time.Time // when the status was last had
-	failed int       // how often it could not be had since
+	looked time.Time // when it was last looked whether another command has overtaken
+	failed int       // how often the status could not be had since
 }
+
+// lookEvery is how often to look, while a command is under way, whether it is another one.
+const lookEvery = time.Second
 
 // await waits until a command other than the one that ended last has ended.
 func (a *app) await(ctx context.Context, c updateCommand, before *api.UpdateStatus) (*api.UpdateStatus, error) {
-	e := &ending{updateCommand: c, began: time.Now(), heard: time.Now()}
+	e := &ending{updateCommand: c, began: time.Now(), heard: time.Now(), looked: time.Now()}
 	if before != nil && before.Command != nil {
 		e.before = before.Command.Timestamp
 	}
@@ -104,6 +108,11 @@ func (a *app) await(ctx context.Context, c updateCommand, before *api.UpdateStat
 	defer tick.Stop()
 	for {
 		status, busy, err := a.updateStatus(ctx)
+		if e.overtaken(status, busy) {
+			if own := a.ended(ctx, e); own != nil {
+				return own, nil
+			}
+		}
 		done, err := e.judge(status, busy, err)
 		if done || err != nil && ctx.Err() == nil {
 			return status, err
@@ -114,6 +123,34 @@ func (a *app) await(ctx context.Context, c updateCommand, before *api.UpdateStat
 		case <-tick.C:
 		}
 	}
+}
+
+// overtaken tells whether another command may hide how this one has ended: it has
+// ended since, or is under way.
+func (e *ending) overtaken(s *api.UpdateStatus, busy bool) bool {
+	switch {
+	case e.name == "":
+		return false
+	case busy && time.Since(e.looked) >= lookEvery:
+		e.looked = time.Now()
+		return true
+	}
+	return s != nil && s.Command != nil && s.Command.Timestamp != e.before && s.Command.Type != e.name
+}
+
+// ended is the status with this command as the one that ended last, whatever
+// ended since; nil if it has not ended, or nobody can tell.
+func (a *app) ended(ctx context.Context, e *ending) *api.UpdateStatus {
+	u, err := a.client().Updates(ctx)
+	if err != nil || u.Status == nil {
+		return nil
+	}
+	own, ok := u.Ended[e.name]
+	if !ok || own.Timestamp <= e.before {
+		return nil
+	}
+	u.Status.Command = &own
+	return u.Status
 }
 
 // judge tells from an answer whether the wait is over.

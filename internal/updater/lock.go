@@ -16,7 +16,7 @@ import (
 // ErrLocked is returned while a command is under way.
 var ErrLocked = errors.New("another update command is under way")
 
-// lockPatience is how long Lock waits for readers, who are done in a moment.
+// lockPatience is how long Lock waits for those who look, and are done in a moment.
 const lockPatience = 250 * time.Millisecond
 
 // Lock makes this process the one that runs a command, until the file is
@@ -31,10 +31,15 @@ func (u *Updater) Lock() (*os.File, error) {
 		if err == nil {
 			return f, nil
 		}
-		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
+		if !errors.Is(err, ErrLocked) || underWay(f) || time.Now().After(deadline) {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
+}
+
+// underWay tells a command that holds the lock from those who share it.
+func underWay(f *os.File) bool {
+	return flock(f, unix.LOCK_SH) != nil || unix.Flock(int(f.Fd()), unix.LOCK_UN) != nil
 }
 
 // Share keeps commands from beginning while somebody looks; the error is

@@ -1,10 +1,12 @@
 package updater
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +43,32 @@ func TestLockIsOutOfReach(t *testing.T) {
 	for path, writers := range map[string]os.FileMode{ours.Name(): 0o077, filepath.Dir(ours.Name()): 0o022} {
 		if info, err := os.Stat(path); err != nil || info.Mode()&writers != 0 {
 			t.Errorf("%s: others may use it: %v, %v", path, info.Mode(), err)
+		}
+	}
+}
+
+// A command does not queue behind another: whoever comes second is told so at
+// once. Those who merely look are waited for.
+func TestLockIsNotWaitedFor(t *testing.T) {
+	for _, test := range []struct {
+		how  int
+		want error
+	}{{unix.LOCK_EX, ErrLocked}, {unix.LOCK_SH, nil}} {
+		u := &Updater{Root: paths.Root(t.TempDir())}
+		theirs, err := u.openLock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := flock(theirs, test.how); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(lockPatience/10, func() { _ = theirs.Close() })
+		ours, err := u.Lock()
+		if !errors.Is(err, test.want) {
+			t.Errorf("how %d: got %v, want %v", test.how, err, test.want)
+		}
+		if ours != nil {
+			ours.Close()
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (u *Updater) Overview(ctx context.Context) (api.Updates, error) {
 	if err != nil {
 		return api.Updates{}, err
 	}
-	return api.Updates{Status: &v.Status, Running: now, Last: v.Last, Offer: v.Offer, Problem: v.Problem}, nil
+	return api.Updates{Status: &v.Status, Running: now, Last: v.Last, Ended: v.Ended, Offer: v.Offer, Problem: v.Problem}, nil
 }
 
 // underWay is how far the command is that is under way, if one is. One that has

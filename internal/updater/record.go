@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -20,11 +21,14 @@ type Record struct {
 	Chosen    *api.UpdateImage   `json:"chosen"`
 	Offered   bool               `json:"offered"` // the last refresh succeeded and chose it
 	Staged    *Staged            `json:"staged"`
-	Begun     *Begun             `json:"begun"`             // the command that is under way, or was interrupted
-	Last      *api.UpdateCommand `json:"last"`              // the command that ended last
-	Before    *api.UpdateCommand `json:"before"`            // the last one that was no deactivate
-	Failing   map[string]Failing `json:"failing,omitempty"` // commands that failed and have not succeeded since
-	Offer     *api.UpdateOffer   `json:"offer,omitempty"`   // as the last successful refresh found it
+	Begun     *Begun             `json:"begun"`  // the command that is under way, or was interrupted
+	Last      *api.UpdateCommand `json:"last"`   // the command that ended last
+	Before    *api.UpdateCommand `json:"before"` // the last one that was no deactivate
+
+	Ended map[string]api.UpdateCommand `json:"ended,omitempty"` // the last one of each type
+
+	Failing map[string]Failing `json:"failing,omitempty"` // commands that failed and have not succeeded since
+	Offer   *api.UpdateOffer   `json:"offer,omitempty"`   // as the last successful refresh found it
 }
 
 // Staged is what was written into a slot.
@@ -123,6 +127,11 @@ func (r Record) settled() Record {
 // ended notes how a command ended. Unless a refresh succeeds, nothing is offered.
 func (r *Record) ended(c api.UpdateCommand) {
 	r.Last = &c
+	r.Ended = maps.Clone(r.Ended) // who looks may have settled a copy
+	if r.Ended == nil {
+		r.Ended = map[string]api.UpdateCommand{}
+	}
+	r.Ended[c.Type] = c
 	if c.Type != api.UpdateDeactivate {
 		r.Before = &c
 	}
