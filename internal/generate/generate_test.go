@@ -231,7 +231,7 @@ func TestDocument(t *testing.T) {
 		made(`settings.a."c.d"`, 0, `{"n":1}`),
 		made("settings.a", 0, `5`),
 		made("settings.h", 2, `{"admin":{"source":"s","enabled":true},"control":{"source":"t"}}`),
-		made("settings.i", 1, `"no object"`),
+		made("settings.i", 2, `{"a":"no object"}`),
 		{Generator: Generator{Key: "settings.z"}, Outcome: Failed},
 	}
 	doc, err := Document(results, map[key.Key]api.Layer{"settings.h.admin.source": api.LayerUser})
@@ -249,6 +249,33 @@ func TestDocument(t *testing.T) {
 	}
 	if doc, err := Document(nil, nil); doc != nil || err != nil {
 		t.Errorf("got %s, %v for nothing", doc, err)
+	}
+}
+
+// What is no object goes to every entry of a map that has no such member yet.
+func TestDocumentForEntries(t *testing.T) {
+	layers := map[key.Key]api.Layer{
+		"settings.m.one.mode": api.LayerUserData, "settings.m.one.essential": api.LayerUserData,
+		"settings.m.two.mode": api.LayerUser, "settings.m.two.source": api.LayerUser,
+		"settings.m.three.source": api.LayerGenerated,
+		"settings.mm.four.mode":   api.LayerUser, "settings.m": api.LayerUser,
+	}
+	for _, test := range []struct {
+		weak bool
+		want string
+	}{
+		{false, `{"m":{"one":{"source":"s"}}}`},
+		{true, `{"m":{"one":{"source":"s"},"three":{"source":"s"}}}`},
+	} {
+		g := Generator{Key: "settings.m.source", Depth: 1, Weak: test.weak}
+		results := []Result{{Generator: g, Value: []byte(`"s"`)}}
+		doc, err := Document(results, layers)
+		if err != nil || string(doc) != test.want || results[0].Outcome != Generated {
+			t.Errorf("weak %v: got %s, %v, %+v, want %s", test.weak, doc, err, results[0], test.want)
+		}
+	}
+	if doc, err := Document([]Result{{Generator: Generator{Key: "settings.m.source", Depth: 1}, Value: []byte(`"s"`)}}, nil); doc != nil || err != nil {
+		t.Errorf("got %s, %v without entries", doc, err)
 	}
 }
 

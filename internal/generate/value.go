@@ -44,8 +44,8 @@ func (r *Result) Setting() api.BootSetting {
 
 // Document nests the generated values of results into one settings document,
 // without the outer "settings"; nil if there are none. Of a generator with a
-// depth, what is Depth levels below its key and has a value in layers already
-// is left out. A result that does not fit in becomes Failed.
+// depth, what has a value in layers already is left out. A result that does
+// not fit in becomes Failed.
 func Document(results []Result, layers map[key.Key]api.Layer) (json.RawMessage, error) {
 	tree := map[string]any{}
 	for i := range results {
@@ -73,21 +73,43 @@ func place(tree map[string]any, r Result, layers map[key.Key]api.Layer) error {
 	if r.Depth == 0 {
 		return put(tree, segments[1:], jsontext.Value(r.Value))
 	}
+	if jsontext.Value(r.Value).Kind() != '{' {
+		return beside(tree, r, layers)
+	}
 	return below(tree, segments, r.Value, r, layers)
+}
+
+// beside gives a value that is no object to all entries of a map: the key
+// settings.m.f with depth 1 stands for f of everything in m. That is how images
+// of the reference say which source a bootstrap container has that names none.
+func beside(tree map[string]any, r Result, layers map[key.Key]api.Layer) error {
+	segments := r.Key.Segments()
+	parent, name := segments[:len(segments)-1], segments[len(segments)-1]
+	for _, entry := range entries(parent, r.Depth, layers) {
+		if err := putFree(tree, append(entry, name), r.Value, r, layers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries are the places depth levels below parent that have a value in layers, sorted.
+func entries(parent []string, depth int, layers map[key.Key]api.Layer) [][]string {
+	var found [][]string
+	for k := range layers {
+		at, length := k.Segments(), len(parent)+depth
+		if len(at) > length && slices.Equal(at[:len(parent)], parent) {
+			found = append(found, slices.Clip(at[:length]))
+		}
+	}
+	slices.SortFunc(found, slices.Compare)
+	return slices.CompactFunc(found, slices.Equal)
 }
 
 // below places the members of an object, down to the generator's depth.
 func below(tree map[string]any, at []string, text []byte, r Result, layers map[key.Key]api.Layer) error {
 	if len(at)-len(r.Key.Segments()) == r.Depth {
-		k, err := key.FromSegments(at...)
-		if err != nil {
-			return err
-		}
-		layer, has := highest(k, layers)
-		if has && !(layer == api.LayerGenerated && r.Weak) {
-			return nil
-		}
-		return put(tree, at[1:], jsontext.Value(text))
+		return putFree(tree, at, text, r, layers)
 	}
 	var members map[string]jsontext.Value
 	if err := jsonv2.Unmarshal(text, &members); err != nil {
@@ -99,6 +121,18 @@ func below(tree map[string]any, at []string, text []byte, r Result, layers map[k
 		}
 	}
 	return nil
+}
+
+// putFree sets a value unless there is one that the generator must leave alone.
+func putFree(tree map[string]any, at []string, text []byte, r Result, layers map[key.Key]api.Layer) error {
+	k, err := key.FromSegments(at...)
+	if err != nil {
+		return err
+	}
+	if layer, has := highest(k, layers); has && !(layer == api.LayerGenerated && r.Weak) {
+		return nil
+	}
+	return put(tree, at[1:], jsontext.Value(text))
 }
 
 // put sets a value in a tree of maps. Generators of a parent and of its child meet here.

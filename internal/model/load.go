@@ -245,7 +245,7 @@ func (l *loader) readDefaults() {
 	for _, group := range l.groups {
 		l.readTables(path.Join("models", group, "defaults.toml"), true)
 	}
-	folder := path.Join("variants", l.model.variant+".d")
+	folder := l.fragments()
 	entries, err := fs.ReadDir(l.share, folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.fail(folder, err)
@@ -257,6 +257,9 @@ func (l *loader) readDefaults() {
 	}
 	l.files = append(l.files, variant...)
 }
+
+// fragments is the folder of files that are merged before the variant's own, in the order of their names.
+func (l *loader) fragments() string { return path.Join("variants", l.model.variant+".d") }
 
 func (l *loader) readTables(name string, optional bool) {
 	f, err := readTOML(l.share, name)

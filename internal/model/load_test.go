@@ -153,6 +153,27 @@ func TestLoadProblems(t *testing.T) {
 	}
 }
 
+// Fragments that variants share speak of groups that not all of them have.
+func TestLoadSharedFragment(t *testing.T) {
+	const fragment = "[metadata.settings.brushes]\naffected-services = [\"painter\"]\nsize.setting-generator = \"measure\"\n"
+	m, err := model.Load(small(t, map[string]string{"variants/v.d/10.toml": fragment}), "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := m.MetadataAll("setting-generator"); len(found) != 0 {
+		t.Errorf("got %v of a group that the variant does not have", found)
+	}
+	for _, file := range []string{"variants/v.toml", "models/colour/defaults.toml"} {
+		text := fragment
+		if file == "variants/v.toml" {
+			text = "groups = [\"colour\"]\n" + fragment
+		}
+		if _, err := model.Load(small(t, map[string]string{file: text}), "v"); err == nil {
+			t.Errorf("%s: metadata of no group is accepted", file)
+		}
+	}
+}
+
 func TestLoadUnknownVariant(t *testing.T) {
 	_, err := model.Load(share(t), "metal-def")
 	if want := `there is no variant "metal-def"; there are aws-dev, metal-dev; did you mean metal-dev?`; err == nil || err.Error() != want {

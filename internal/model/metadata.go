@@ -218,6 +218,9 @@ func (l *loader) addMetadata(at []string, v any) {
 		return
 	}
 	if segments[0] == root {
+		if l.ofOtherVariant(full) {
+			return
+		}
 		if k, err = l.model.canonical(k); err != nil {
 			l.problemAt(full, "its key is not in the model: "+err.Error())
 			return
@@ -232,6 +235,18 @@ func (l *loader) addMetadata(at []string, v any) {
 		l.model.metadata[name] = map[key.Key]json.RawMessage{}
 	}
 	l.model.metadata[name][k] = value
+}
+
+// ofOtherVariant tells whether an item of metadata is of a group that this
+// variant does not have. A fragment in the variant's folder may be shared by
+// several variants, as those of the reference are. A name that is one letter
+// off is a misspelling all the same.
+func (l *loader) ofOtherVariant(at []string) bool {
+	if len(at) < 3 || path.Dir(l.last(at).name) != l.fragments() {
+		return false
+	}
+	group := at[2]
+	return !slices.ContainsFunc(l.groups, func(known string) bool { return distance(group, known, 2) < 2 })
 }
 
 // checkReferences makes sure that every service and file that is named exists.

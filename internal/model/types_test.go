@@ -147,7 +147,7 @@ var typeCases = map[string]struct{ good, bad []string }{
 	"ECSAgentLogLevel":                 {quoted("debug", "crit"), quoted("", "trace")},
 	"ECSAgentImagePullBehavior":        {quoted("default", "prefer-cached"), quoted("", "never")},
 	"ECSDurationValue":                 {quoted("1s", "1h1m1s1ms1us1ns", "1µs", "1.5h"), quoted("", "1", "1ns1us", "1d")},
-	"PemCertificateString":             {quoted(""), quoted("eA==", "not base64", "-----BEGIN CERTIFICATE-----")},
+	"PemCertificateString":             {quoted("", " \n"), quoted("eA==", "not base64", "-----BEGIN CERTIFICATE-----")},
 }
 
 func TestTypes(t *testing.T) {

@@ -270,6 +270,27 @@ setting-generator = {command = "bork seed", strength = "strong", depth = 0}
 	w.wantFile("/etc/network/hostname.env", "two")
 }
 
+// The image says which source the bootstrap containers have that name none.
+func TestSourceOfEntries(t *testing.T) {
+	w := newWorld(t, "metal-dev")
+	const file = "/usr/share/hostler/variants/metal-dev.toml"
+	w.withoutGenerators(file)
+	w.append(file, `
+[metadata.settings.bootstrap-containers.source.setting-generator]
+command = "schnauzer-v2 render --template 'registry.example/bootstrap:v1'"
+strength = "weak"
+depth = 1
+`)
+	w.write("/var/lib/bottlerocket/user-data.toml", `[settings.bootstrap-containers]
+disks = {mode = "once"}
+mine = {mode = "off", source = "registry.example/mine:v2"}
+`)
+	w.serve()
+	w.wantState(w.boot(0), api.BootDone)
+	w.want("bootstrap-containers.disks.source", `"registry.example/bootstrap:v1" generated`)
+	w.want("bootstrap-containers.mine.source", `"registry.example/mine:v2" user-data`)
+}
+
 // A broken template costs its file; a command that fails fails the boot, but
 // not what comes after it.
 func TestBrokenTemplateAndCommand(t *testing.T) {
