@@ -60,7 +60,7 @@ func Run(m Migration, args []string, in io.Reader, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "%s: expected one argument, --forward or --backward\nhint: %s --help says more\n", name, name)
 		return ExitUsage
 	}
-	if err := migrate(m, direction, in, out, cli.NewLog(errs, slog.LevelInfo)); err != nil {
+	if err := migrate(m, direction, in, out, cli.NewPlainLog(errs, slog.LevelInfo)); err != nil {
 		fmt.Fprintf(errs, "%s: %v\n", name, err)
 		return ExitFailed
 	}

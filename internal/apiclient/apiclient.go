@@ -70,15 +70,7 @@ func (a *app) log() *slog.Logger {
 	if a.verbose {
 		level = min(level, slog.LevelDebug)
 	}
-	return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{
-		Level: level,
-		ReplaceAttr: func(_ []string, at slog.Attr) slog.Attr {
-			if at.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return at
-		},
-	}))
+	return cli.NewPlainLog(a.Err, level)
 }
 
 // note tells people something that is neither result nor error.

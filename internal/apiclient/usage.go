@@ -11,6 +11,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/cli/clihelp"
+	"github.com/hostler-os/hostler/internal/nearest"
 )
 
 // usageError is a command line that makes no sense: exit code 2, with the usage.
@@ -45,13 +46,16 @@ func shortUsage(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// flagError puts pflag's errors into the reference's words.
-func flagError(_ *cobra.Command, err error) error {
+// flagError puts pflag's errors into the reference's words. A word that is no
+// command is told before a flag behind it that nobody knows.
+func flagError(c *cobra.Command, err error) error {
 	own, unknown := new(usageError), new(pflag.NotExistError)
 	missing, invalid := new(pflag.ValueRequiredError), new(pflag.InvalidValueError)
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &unknown) && clihelp.Misspelt(c) != "":
+		return unknownCommand(c, c.Flags().Args())
 	case errors.As(err, &unknown):
 		return usagef("Unknown argument '%s'", unknownFlag(unknown))
 	case errors.As(err, &missing):
@@ -98,24 +102,31 @@ func noArguments(_ *cobra.Command, args []string) error {
 // family makes a command that exists only for its subcommands.
 func family(cmd *cobra.Command, members ...*cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.RunE = func(c *cobra.Command, args []string) error {
-		e := usagef("Missing or unknown subcommand for '%s'", c.Name())
-		e.hint = suggestion(c, args)
-		return e
-	}
+	cmd.RunE = func(c *cobra.Command, args []string) error { return unknownCommand(c, args) }
 	cmd.AddCommand(members...)
 	return cmd
 }
 
-// suggestion names the subcommands that args[0] may have meant.
+// unknownCommand is the error of a command that was given none of those below it.
+func unknownCommand(c *cobra.Command, args []string) error {
+	hint := suggestion(c, args)
+	if !c.HasParent() {
+		return &usageError{fmt.Sprintf("Unknown argument '%s'", args[0]), hint}
+	}
+	if len(args) > 0 {
+		hint = strings.TrimSuffix(fmt.Sprintf("'%s' is none of them; %s", args[0], hint), "; ")
+	}
+	return &usageError{fmt.Sprintf("Missing or unknown subcommand for '%s'", c.Name()), hint}
+}
+
+// suggestion names the subcommand that args[0] may have meant.
 func suggestion(c *cobra.Command, args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
-	c.SuggestionsMinimumDistance = 2
-	names := c.SuggestionsFor(args[0])
-	if len(names) == 0 {
+	near := nearest.Name(args[0], clihelp.Names(c))
+	if near == "" {
 		return ""
 	}
-	return fmt.Sprintf("did you mean '%s %s'?", c.CommandPath(), strings.Join(names, "' or '"+c.CommandPath()+" "))
+	return fmt.Sprintf("did you mean '%s %s'?", c.CommandPath(), near)
 }

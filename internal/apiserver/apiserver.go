@@ -42,7 +42,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprintln(s.Out, name, cli.Version())
 		return cli.ExitOK
 	case err != nil:
-		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help lists the flags\n", name, err, name)
+		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help shows how it is used\n", name, err, name)
 		return cli.ExitUsage
 	}
 	log := cli.NewLog(s.Err, o.level.Level())

@@ -91,7 +91,7 @@ func parseFlags(args []string) (options, error) {
 	case err != nil:
 		return o, flagError(err)
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument '%s'", flags.Arg(0))
 	case *version:
 		return o, errVersion
 	}

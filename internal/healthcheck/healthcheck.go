@@ -51,7 +51,7 @@ type app struct {
 
 // Run is a cli.Program.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
-	c := newCommand(&app{Streams: s, root: paths.Host, format: cli.FormatTable, log: cli.NewLog(s.Err, slog.LevelInfo)})
+	c := newCommand(&app{Streams: s, root: paths.Host, format: cli.FormatTable, log: cli.NewPlainLog(s.Err, slog.LevelInfo)})
 	c.SetArgs(args[min(1, len(args)):])
 	return cli.Report(s.Err, "hostler "+name, c.ExecuteContext(ctx))
 }

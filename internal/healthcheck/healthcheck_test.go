@@ -145,7 +145,7 @@ func TestNoSlots(t *testing.T) {
 func TestUsage(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{{"nonsense"}, {"--nonsense"}, {"boot", "x"}} {
-		if _, stderr := w.run(cli.ExitUsage, args...); !strings.Contains(stderr, "usage: hostler health") {
+		if _, stderr := w.run(cli.ExitUsage, args...); !strings.Contains(stderr, "hint: hostler health ") {
 			t.Errorf("%v: %s", args, stderr)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/hostler-os/hostler/internal/healthcheck"
 	"github.com/hostler-os/hostler/internal/lint"
 	"github.com/hostler-os/hostler/internal/migrator"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/sandbox"
 	"github.com/hostler-os/hostler/internal/schnauzer"
 	"github.com/hostler-os/hostler/internal/signpost"
@@ -85,8 +86,20 @@ func dispatch(ctx context.Context, args []string, s cli.Streams) int {
 	if p := find(args[0]); p != nil {
 		return p.run(ctx, args, s)
 	}
-	fmt.Fprintf(s.Err, "%s: no program '%s'\nhint: hostler --help lists the programs\n", name, args[0])
+	hint := "hostler --help lists the programs"
+	if near := nearest.Name(args[0], names()); near != "" {
+		hint = fmt.Sprintf("did you mean 'hostler %s'?", near)
+	}
+	fmt.Fprintf(s.Err, "%s: no program '%s'\nhint: %s\n", name, args[0], hint)
 	return cli.ExitUsage
+}
+
+func names() []string {
+	var names []string
+	for _, p := range programs {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 func find(called string) *program {

@@ -9,7 +9,7 @@ package migrator
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -44,8 +44,12 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 	if len(args) > 0 {
 		root.SetArgs(args[1:])
 	}
-	// The first words of errors are fixed: the reference's operators know them.
-	return cli.Report(s.Err, "", root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if e, ok := errors.AsType[*cli.ExitError](err); ok && e.Code == cli.ExitUsage {
+		return cli.Report(s.Err, name, err)
+	}
+	// The first words of all other errors are fixed: the reference's operators know them.
+	return cli.Report(s.Err, "", err)
 }
 
 const about = `Brings the settings of a host that boots another version of its image to that
@@ -69,16 +73,16 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: name, Short: "bring the settings to the version that boots", Long: about,
 		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true,
-		Args: none, RunE: run, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args: clihelp.NoArguments, RunE: run, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetFlagErrorFunc(usage)
+	root.SetFlagErrorFunc(clihelp.UsageError)
 	a.addFlags(root.PersistentFlags())
 	clihelp.Use(root)
 	now := &cobra.Command{
-		Use: "run", Short: "migrate now; apiserver must not run", Args: none, RunE: run,
+		Use: "run", Short: "migrate now; apiserver must not run", Args: clihelp.NoArguments, RunE: run,
 		Example: "  systemctl stop apiserver.socket apiserver\n  migrator run --use-kept",
 	}
 	now.Flags().BoolVar(&a.useKept, "use-kept", false, "going back, take the settings that the older version had left, even if settings changed since")
@@ -101,21 +105,7 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 	f.Var(&a.level, "log-level", "what to log: "+strings.Join(cli.Levels(), ", "))
 }
 
-func usage(c *cobra.Command, err error) error {
-	if names := clihelp.Names(c); len(names) > 0 {
-		err = fmt.Errorf("%w; commands: %s", err, strings.Join(names, ", "))
-	}
-	return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%s: %w\nusage: %s", name, err, clihelp.UseLine(c))}
-}
-
-func none(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usage(c, fmt.Errorf("unexpected argument '%s'", args[0]))
-}
-
-func (a *app) log() *slog.Logger { return cli.NewLog(a.Err, a.level.Level()) }
+func (a *app) log() *slog.Logger { return cli.NewPlainLog(a.Err, a.level.Level()) }
 
 // file is the datastore: what was given, or the root's. The reference's link
 // current stands for our file beside it.

@@ -10,6 +10,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/osrelease"
 )
@@ -26,7 +27,7 @@ type status struct {
 func newStatus(a *app) *cobra.Command {
 	format := cli.FormatTable
 	c := &cobra.Command{
-		Use: "status", Short: "tell which version the settings are of, and what the last migrations did", Args: none,
+		Use: "status", Short: "tell which version the settings are of, and what the last migrations did", Args: clihelp.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.status()
 			if err != nil {
@@ -77,7 +78,7 @@ func printStatus(w io.Writer, s status) {
 func newRehearse(a *app) *cobra.Command {
 	format := cli.FormatTable
 	c := &cobra.Command{
-		Use: "rehearse", Short: "try on a copy what the boot of a version would do", Args: none,
+		Use: "rehearse", Short: "try on a copy what the boot of a version would do", Args: clihelp.NoArguments,
 		Example: "  migrator rehearse --migrate-to-version 1.3.0",
 		RunE:    func(c *cobra.Command, _ []string) error { return a.rehearse(c.Context(), format) },
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
@@ -41,7 +42,7 @@ func newImport(a *app) *cobra.Command {
 	o := takeover.Options{}
 	c := &cobra.Command{
 		Use: "import --from DIR", Short: "take over the settings of a host of the reference; apiserver must not run",
-		Long: importHelp, Args: none,
+		Long: importHelp, Args: clihelp.NoArguments,
 		Example: "  migrator import --from /var/lib/bottlerocket/datastore --dry-run",
 		RunE:    func(c *cobra.Command, _ []string) error { return a.importFrom(c, from, o) },
 	}
@@ -55,7 +56,7 @@ func newImport(a *app) *cobra.Command {
 
 func (a *app) importFrom(c *cobra.Command, from string, o takeover.Options) error {
 	if from == "" {
-		return usage(c, errors.New("--from is missing"))
+		return clihelp.UsageError(c, errors.New("--from is missing"))
 	}
 	o, err := a.takeoverOptions(o)
 	if err != nil {
@@ -146,7 +147,7 @@ func newExport(a *app) *cobra.Command {
 	o := takeover.Options{}
 	c := &cobra.Command{
 		Use: "export --to DIR", Short: "write the settings so that the reference can use them",
-		Long: exportHelp, Args: none,
+		Long: exportHelp, Args: clihelp.NoArguments,
 		Example: "  migrator export --to /var/lib/bottlerocket/datastore",
 		RunE:    func(c *cobra.Command, _ []string) error { return a.exportTo(c, to, o) },
 	}
@@ -158,7 +159,7 @@ func newExport(a *app) *cobra.Command {
 
 func (a *app) exportTo(c *cobra.Command, to string, o takeover.Options) error {
 	if to == "" {
-		return usage(c, errors.New("--to is missing"))
+		return clihelp.UsageError(c, errors.New("--to is missing"))
 	}
 	o, err := a.takeoverOptions(o)
 	if err != nil {

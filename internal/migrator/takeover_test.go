@@ -124,7 +124,7 @@ func TestFirstBootTakesOver(t *testing.T) {
 	w.Runs("1.1.0")
 	reference(t, w.Root.ReferenceDatastore())
 	code, out, errs := call(w)
-	if code != 0 || out != "" || !strings.Contains(errs, `msg="took over the settings of this host"`) {
+	if code != 0 || out != "" || !strings.Contains(errs, "took over the settings of this host  ") {
 		t.Fatalf("got %d %q %q", code, out, errs)
 	}
 	version, settings := w.Settings()

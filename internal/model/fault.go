@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/schema"
 )
 
@@ -24,12 +25,12 @@ func (c *compiler) fault(err error) error {
 	}
 	p := Problem{
 		File: e.File, Line: lineOf(c.texts[e.File], jsontext.Pointer(e.Pointer)), Key: e.Pointer,
-		Message: e.Message, Hint: didYouMean(nearest(e.Word, e.Known)),
+		Message: e.Message, Hint: didYouMean(nearest.Name(e.Word, e.Known)),
 	}
 	if missing, ok := errors.AsType[*schema.MissingError](err); ok {
 		p.Message = fmt.Sprintf("there is no type %s in %s", missing.Last, missing.File)
 		if missing.File == typesFile {
-			p.Hint = didYouMean(nearest(missing.Last, c.typeNames()))
+			p.Hint = didYouMean(nearest.Name(missing.Last, c.typeNames()))
 		}
 	}
 	if remote, ok := errors.AsType[*schema.RemoteError](err); ok {

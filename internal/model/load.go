@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/nearest"
 )
 
 // What is read of a file, in bytes.
@@ -101,7 +102,7 @@ func checkVariant(share fs.FS, variant string) error {
 		return nil
 	}
 	text := "there is no variant " + strconv.Quote(variant) + "; there are " + strings.Join(names, ", ")
-	if hint := didYouMean(nearest(variant, names)); hint != "" {
+	if hint := didYouMean(nearest.Name(variant, names)); hint != "" {
 		text += "; " + hint
 	}
 	return errors.New(text)
@@ -169,7 +170,7 @@ func (l *loader) checkGroups(f *tomlFile) {
 		case !slices.Contains(known, name):
 			l.problem(Problem{
 				File: f.name, Line: f.line("groups"), Key: "groups",
-				Message: "there is no folder models/" + name, Hint: didYouMean(nearest(name, known)),
+				Message: "there is no folder models/" + name, Hint: didYouMean(nearest.Name(name, known)),
 			})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/schema"
 )
 
@@ -144,7 +145,7 @@ func (w *walk) unknown(n *node, at int, name string) {
 	case w.lists == 0:
 		v.Hint = didYouMean(w.model.suggest(n, stepNames(path), []string{name}))
 	default:
-		v.Hint = didYouMean(nearest(name, n.memberNames()))
+		v.Hint = didYouMean(nearest.Name(name, n.memberNames()))
 	}
 	w.violate(at, v)
 }

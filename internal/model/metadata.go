@@ -10,6 +10,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/nearest"
 )
 
 // takeTables makes services and configuration files.
@@ -271,7 +272,7 @@ func (l *loader) mustExist(at []string, area, name string, known []string) {
 		return
 	}
 	message := strconv.Quote(name) + " has no table [" + area + "." + name + "]"
-	if near := nearest(name, known); near != "" {
+	if near := nearest.Name(name, known); near != "" {
 		message += "; did you mean " + strconv.Quote(near) + "?"
 	}
 	l.problemAt(at, message)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/key"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/schema"
 )
 
@@ -130,7 +131,7 @@ func (m *Model) quoteHint(path, rest []string) string {
 // suggest finds what rest may mean: a member with a similar name, then the
 // same name in another place.
 func (m *Model) suggest(n *node, path, rest []string) string {
-	near := nearest(rest[0], n.memberNames())
+	near := nearest.Name(rest[0], n.memberNames())
 	if near == "" {
 		return m.elsewhere(rest)
 	}
@@ -157,7 +158,7 @@ func (m *Model) elsewhere(rest []string) string {
 			ends = append(ends, name)
 		}
 	}
-	return byName[nearest(last, ends)]
+	return byName[nearest.Name(last, ends)]
 }
 
 // asError is the *Error in err.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/tufrepo/signer"
 )
 
@@ -29,7 +30,7 @@ Where only the public part is needed, a public key in PEM does as well.`
 
 func (a *app) keysCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "keys COMMAND", Short: "make and show keys", Long: keysHelp, Args: cobra.ArbitraryArgs, RunE: noCommand,
+		Use: "keys COMMAND", Short: "make and show keys", Long: keysHelp, Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 	}
 	c.AddCommand(a.keysNew(), a.keysShow())
 	return c

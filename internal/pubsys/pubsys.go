@@ -104,16 +104,7 @@ type app struct {
 }
 
 // log tells what deserves attention; results go to standard output.
-func (a *app) log() *slog.Logger {
-	return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: a.level, ReplaceAttr: leaveTimeOut}))
-}
-
-func leaveTimeOut(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && attr.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return attr
-}
+func (a *app) log() *slog.Logger { return cli.NewPlainLog(a.Err, a.level.Level()) }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Out, format, args...) }
 
@@ -142,13 +133,13 @@ const (
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "pubsys COMMAND", Short: "publish releases in signed repositories", Long: help, Version: cli.Version(),
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, RunE: noCommand,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
+	root.SetFlagErrorFunc(clihelp.UsageError)
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if ours, ok := aliases[name]; ok {
 			name = ours
@@ -185,27 +176,11 @@ func manCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// noCommand runs commands that only have others below them.
-func noCommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return usageError(c, errors.New("missing command"))
-	}
-	return usageError(c, fmt.Errorf("no command %q", args[0]))
-}
-
-func usageError(c *cobra.Command, err error) error {
-	hint := fmt.Sprintf("%s --help shows how it is used", c.CommandPath())
-	if names := clihelp.Names(c); len(names) > 0 {
-		hint = fmt.Sprintf("there are %s; %s --help tells about them", strings.Join(names, ", "), c.CommandPath())
-	}
-	return &cli.ExitError{Code: cli.ExitUsage, Err: &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: hint}}
-}
-
 // arguments makes wrong arguments a fault of usage.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError(c, err)
+			return clihelp.UsageError(c, err)
 		}
 		return nil
 	}
@@ -216,7 +191,7 @@ func require(c *cobra.Command, names ...string) {
 	c.PreRunE = func(*cobra.Command, []string) error {
 		for _, name := range names {
 			if !c.Flags().Changed(name) {
-				return usageError(c, fmt.Errorf("--%s is required", name))
+				return clihelp.UsageError(c, fmt.Errorf("--%s is required", name))
 			}
 		}
 		return nil

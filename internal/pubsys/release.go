@@ -55,7 +55,7 @@ func (a *app) releaseCommand() *cobra.Command {
 	var s site
 	var r release
 	c := &cobra.Command{
-		Use: "release", Aliases: []string{"repo"}, Short: "publish a release", Long: releaseHelp,
+		Use: "release", Aliases: []string{"repo"}, SuggestFor: []string{"publish"}, Short: "publish a release", Long: releaseHelp,
 		Example: `  pubsys release --dir repo --root roots/1.root.json --key keys/release.pem \
       --variant metal-dev --version 1.1.0 --release-file Release.toml --migrations migrations \
       --root-image root.ext4 --boot-image boot.ext4 --hash-image root.verity --waves default`,

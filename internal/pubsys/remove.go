@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
 	"github.com/hostler-os/hostler/internal/update/delta"
 	"github.com/hostler-os/hostler/internal/update/manifest"
@@ -71,7 +72,7 @@ stays, so that hosts in the middle of an update find it. Roots are never removed
 		RunE: func(c *cobra.Command, _ []string) error {
 			keep, err := manifest.ParseOffset(age)
 			if err != nil {
-				return usageError(c, fmt.Errorf("--age: %w", err))
+				return clihelp.UsageError(c, fmt.Errorf("--age: %w", err))
 			}
 			return a.prune(c.Context(), dir, keep, dry)
 		},

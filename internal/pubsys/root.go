@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
 	"github.com/hostler-os/hostler/internal/tufrepo/signer"
@@ -35,7 +36,7 @@ enough of its own root keys and of those of the version before have signed it.`
 
 func (a *app) rootCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "root COMMAND", Short: "make, edit and sign the root of trust", Long: rootHelp, Args: cobra.ArbitraryArgs, RunE: noCommand,
+		Use: "root COMMAND", Short: "make, edit and sign the root of trust", Long: rootHelp, Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 	}
 	c.AddCommand(a.rootNew(), a.rootNext(), a.rootEdit(), a.rootSign(), a.rootMerge(), a.rootShow(), a.rootPublish())
 	return c
@@ -233,7 +234,7 @@ same version. "pubsys root next" begins a new one.`,
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if e.empty() {
-				return usageError(c, errors.New("nothing to change was given"))
+				return clihelp.UsageError(c, errors.New("nothing to change was given"))
 			}
 			r, err := readRoot(args[0])
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
 	"github.com/hostler-os/hostler/internal/update/manifest"
@@ -97,12 +98,12 @@ within the time that was given, 4 something is expired.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			limit := time.Duration(days) * 24 * time.Hour
 			if within != "" && c.Flags().Changed("days") {
-				return usageError(c, errors.New("--days and --within say the same: give one of them"))
+				return clihelp.UsageError(c, errors.New("--days and --within say the same: give one of them"))
 			}
 			if within != "" {
 				var err error
 				if limit, err = manifest.ParseOffset(within); err != nil {
-					return usageError(c, fmt.Errorf("--within: %w", err))
+					return clihelp.UsageError(c, fmt.Errorf("--within: %w", err))
 				}
 			}
 			s.expired = true

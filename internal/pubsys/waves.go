@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -21,7 +22,7 @@ each. A host that has a release already keeps it, whatever the waves become.`
 
 func (a *app) waveCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "wave COMMAND", Short: "change when hosts get a release", Long: waveHelp, Args: cobra.ArbitraryArgs, RunE: noCommand,
+		Use: "wave COMMAND", Short: "change when hosts get a release", Long: waveHelp, Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 	}
 	c.AddCommand(a.waveAdd(), a.waveStart(), a.waveRemove())
 	return c

@@ -182,12 +182,12 @@ func printLines(w io.Writer, lines []string) error {
 	return nil
 }
 
-// unknown runs when no subcommand matches.
+// unknown runs when no command matches: without any, it shows the help.
 func unknown(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
-	return clihelp.UsageError(c, fmt.Errorf("no command '%s'; hostler sandbox --help lists them", args[0]))
+	return clihelp.NoCommand(c, args)
 }
 
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
@@ -200,6 +200,6 @@ func between(low, high int) cobra.PositionalArgs {
 		if len(args) < low {
 			return clihelp.UsageError(c, errors.New("an argument is missing"))
 		}
-		return clihelp.UsageError(c, fmt.Errorf("unknown argument '%s'", args[high]))
+		return clihelp.UsageError(c, fmt.Errorf("unexpected argument '%s'", args[high]))
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -76,8 +75,7 @@ func (a *app) client() *client.Client {
 	if socket == "" {
 		socket = a.paths().Socket()
 	}
-	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: a.level}))
-	return &client.Client{Socket: socket, Log: log}
+	return &client.Client{Socket: socket, Log: cli.NewPlainLog(a.Err, a.level.Level())}
 }
 
 // hinted is a usage error; its hint is printed in a line of its own.

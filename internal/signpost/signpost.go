@@ -1,6 +1,7 @@
 package signpost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/slot"
 )
 
@@ -28,8 +30,9 @@ func Report(s cli.Streams, called string, err error) int {
 	if refusal, ok := errors.AsType[*slot.Refusal](err); ok {
 		return cli.Report(s.Err, "", &api.Error{Code: api.CodeConflict, Message: refusal.Error(), Hint: refusal.Hint()})
 	}
-	if _, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprintf(s.Err, "%s\n\n", usage(called))
+	if wrong, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintf(s.Err, "%s\n", synopsis(called))
+		err = &api.Error{Code: api.CodeInvalid, Message: wrong.message, Hint: cmp.Or(wrong.hint, called+" --help lists the sub-commands and options")}
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		err = &api.Error{Code: api.CodeForbidden, Message: err.Error(), Hint: "the disk of the host is root's; --disk FILE --active A tries things on an image"}
@@ -37,13 +40,14 @@ func Report(s cli.Streams, called string, err error) int {
 	return cli.Report(s.Err, called, err)
 }
 
-// usageError is wrong usage; what is right is printed before it.
-type usageError struct{ message string }
+// usageError is wrong usage; what is right is printed before it. Without a hint
+// it gets that of the help.
+type usageError struct{ message, hint string }
 
 func (e *usageError) Error() string { return e.message }
 
 func wrongUsage(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
+	return &usageError{message: fmt.Sprintf(format, args...)}
 }
 
 // app is one run of the program: its streams and options.
@@ -66,8 +70,14 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
+	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprintln(s.Out, usage(called)) })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrongUsage("%v", err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c == root && c.Flags().NArg() > 0 { // a word that is none is told before a flag behind it
+			return unknown(c, c.Flags().Args())
+		}
+		return wrongUsage("%v", err)
+	})
 	f := root.PersistentFlags()
 	f.StringVar(&a.disk, "disk", "", "a disk or an image `FILE` that the host does not run from")
 	f.StringVar(&a.active, "active", "", "the `SET` on it that counts as the running one: A or B")
@@ -78,11 +88,24 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 	return root
 }
 
-func unknown(_ *cobra.Command, args []string) error {
+func unknown(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return wrongUsage("no sub-command")
+		return wrongUsage("missing sub-command")
 	}
-	return wrongUsage("no sub-command '%s'", args[0])
+	e := &usageError{message: fmt.Sprintf("no sub-command '%s'", args[0])}
+	if near := nearest.Name(args[0], names()); near != "" {
+		e.hint = fmt.Sprintf("did you mean '%s %s'?", c.CommandPath(), near)
+	}
+	return e
+}
+
+// names are those of the sub-commands.
+func names() []string {
+	var names []string
+	for _, sub := range subcommands {
+		names = append(names, sub.name)
+	}
+	return names
 }
 
 // running is the disk that the host runs from.

@@ -136,9 +136,15 @@ disk already. docs/slots.md tells what the flags mean and how to try all this on
 an image: hostler sandbox disk os.img --size 2G.`
 
 // usage is the help text. Its first word is what scripts look for.
+// synopsis begins the usage, and what is told of a wrong command line, as the
+// reference's whole usage does.
+func synopsis(called string) string {
+	return fmt.Sprintf("USAGE:\n    %s [OPTIONS] SUBCOMMAND\n", called)
+}
+
 func usage(called string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "USAGE:\n    %s [OPTIONS] SUBCOMMAND\n\nSUBCOMMANDS:\n", called)
+	fmt.Fprintf(&b, "%s\nSUBCOMMANDS:\n", synopsis(called))
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, sub := range subcommands {
 		fmt.Fprintf(table, "    %s\t%s\n", sub.name, sub.does)

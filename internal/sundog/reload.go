@@ -18,7 +18,7 @@ import (
 )
 
 func newUserData(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "userdata", Short: "load user data again", Args: clihelp.NoArguments, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: "userdata COMMAND", Short: "load user data again", Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand}
 	var dry bool
 	reload := &cobra.Command{
 		Use: "reload", Short: "fetch user data again and apply what changed",

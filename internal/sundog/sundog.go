@@ -103,7 +103,7 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 	f.Var(&a.level, "log-level", "what to log: trace, debug, info, warn, error or off")
 }
 
-func (a *app) log() *slog.Logger { return cli.NewLog(a.Err, a.level.Level()) }
+func (a *app) log() *slog.Logger { return cli.NewPlainLog(a.Err, a.level.Level()) }
 
 func (a *app) client(log *slog.Logger) *client.Client {
 	socket := a.socket

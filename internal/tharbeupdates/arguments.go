@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/updater"
 )
@@ -78,7 +80,11 @@ func parse(args []string) (arguments, error) {
 	version := f.Bool("version", false, "")
 	var words []string
 	for len(args) > 0 {
-		if err := f.Parse(args); err != nil {
+		err := f.Parse(args)
+		if err != nil && len(words) > 0 && !slices.Contains(commands(), words[0]) {
+			return a, noCommand(words[0])
+		}
+		if err != nil {
 			return a, flagError(err)
 		}
 		if args = f.Args(); len(args) > 0 {
@@ -89,19 +95,31 @@ func parse(args []string) (arguments, error) {
 	case *version:
 		return a, errVersion
 	case len(words) == 0:
-		return a, errors.New("no sub-command")
+		return a, errors.New("missing sub-command")
 	case len(words) > 1:
 		return a, fmt.Errorf("unexpected argument '%s'", words[1])
 	case words[0] == "help":
 		return a, errHelp
-	case words[0] != automatic && !slices.Contains(updater.Commands(), words[0]):
-		return a, fmt.Errorf("no sub-command '%s'", words[0])
+	case !slices.Contains(commands(), words[0]):
+		return a, noCommand(words[0])
 	}
 	a.command = words[0]
 	if a.config == "" {
 		a.config = a.root.UpdaterConfig()
 	}
 	return a, nil
+}
+
+// commands are all sub-commands.
+func commands() []string { return append(updater.Commands(), automatic) }
+
+// noCommand names the sub-command that a word may have meant.
+func noCommand(word string) error {
+	hint := name + " --help lists the sub-commands"
+	if near := nearest.Name(word, commands()); near != "" {
+		hint = fmt.Sprintf("did you mean '%s %s'?", name, near)
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("no sub-command '%s'", word), Hint: hint}
 }
 
 func (a *arguments) setRoot(text string) error {

@@ -226,15 +226,27 @@ func TestWait(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"nosuch"}, {"refresh", "prepare"}, {"--nosuch", "refresh"}, {"--log-level", "loud", "refresh"}, {"--root", "", "refresh"}} {
-		t.Run(fmt.Sprint(args), func(t *testing.T) {
+	const help = "hint: thar-be-updates --help "
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "missing sub-command\n" + help},
+		{[]string{"nosuch"}, "no sub-command 'nosuch'\n" + help},
+		{[]string{"refesh", "--nosuch"}, "no sub-command 'refesh'\nhint: did you mean 'thar-be-updates refresh'?\n"},
+		{[]string{"refresh", "prepare"}, "unexpected argument 'prepare'\n" + help},
+		{[]string{"--nosuch", "refresh"}, "unknown option --nosuch\n" + help},
+		{[]string{"--log-level", "loud", "refresh"}, "invalid value \"loud\" for --log-level: "},
+		{[]string{"--root", "", "refresh"}, "invalid value \"\" for --root: it is empty\n" + help},
+	} {
+		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
 			self, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &exec.Cmd{Path: self, Args: append([]string{name}, args...)}
+			c := &exec.Cmd{Path: self, Args: append([]string{name}, test.args...)}
 			out, _ := c.CombinedOutput()
-			if c.ProcessState.ExitCode() != 2 || !strings.HasPrefix(string(out), usage+"\n"+name+": ") {
+			if c.ProcessState.ExitCode() != 2 || !strings.HasPrefix(string(out), name+": "+test.want) {
 				t.Errorf("exit code %d: %s", c.ProcessState.ExitCode(), out)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/service"
 	"github.com/hostler-os/hostler/internal/updater"
@@ -32,8 +33,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprintln(s.Out, name, cli.Version())
 		return cli.ExitOK
 	case err != nil:
-		fmt.Fprintf(s.Err, "%s\n%s: %v\n", usage, name, err)
-		return cli.ExitUsage
+		return cli.Report(s.Err, name, wrongUsage(err))
 	}
 	p := newProgram(a, s, now)
 	if a.worker {
@@ -43,6 +43,14 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		return cli.Report(s.Err, name, p.automatic(ctx))
 	}
 	return cli.Report(s.Err, "", exitCode(p.start(ctx)))
+}
+
+// wrongUsage is an error of the command line, with what to do about it.
+func wrongUsage(err error) error {
+	if _, ok := errors.AsType[*api.Error](err); !ok {
+		err = &api.Error{Code: api.CodeInvalid, Message: err.Error(), Hint: name + " --help shows how it is used"}
+	}
+	return &cli.ExitError{Code: cli.ExitUsage, Err: err}
 }
 
 // program is one run.

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
@@ -132,7 +134,7 @@ func (a *app) waves(file, start string) (manifest.Waves, error) {
 	if start != "" {
 		var err error
 		if at, err = manifest.ParseTime(start, at); err != nil {
-			return nil, usageError(fmt.Errorf("--start-at: %w", err))
+			return nil, &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--start-at: %w", err)}
 		}
 	}
 	if policy, err := manifest.NamedPolicy(file); err == nil {
@@ -229,7 +231,7 @@ func require(c *cobra.Command, flags ...string) {
 	c.PreRunE = func(*cobra.Command, []string) error {
 		for _, flag := range flags {
 			if !c.Flags().Changed(flag) && !(flag == "variant" && c.Flags().Changed("variant-f")) {
-				return usageError(missing(flag))
+				return clihelp.UsageError(c, missing(flag))
 			}
 		}
 		return nil

@@ -8,15 +8,14 @@ package updata
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
@@ -46,21 +45,18 @@ type app struct {
 }
 
 func (a *app) root() *cobra.Command {
-	a.log = slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	a.log = cli.NewPlainLog(a.Err, slog.LevelInfo)
 	root := &cobra.Command{
 		Use: name, Short: "edit update manifests", Long: help, Version: cli.Version(),
 		SilenceErrors: true, SilenceUsage: true,
-		Args: usage(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			return usageError(errors.New("missing command"))
-		},
+		Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	// -h is the hash image of add-update, as with the reference.
-	root.PersistentFlags().Bool("help", false, "print help")
+	root.SetFlagErrorFunc(clihelp.UsageError)
+	root.PersistentFlags().Bool("help", false, "show help") // -h is the hash image of add-update, as with the reference
+	clihelp.Use(root)
 	root.AddCommand(a.initialize(), a.validate(), a.addUpdate(), a.removeUpdate(), a.setWaves(), a.setMigrations(), a.setMaxVersion())
 	return root
 }
@@ -68,14 +64,10 @@ func (a *app) root() *cobra.Command {
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError(err)
+			return clihelp.UsageError(c, err)
 		}
 		return nil
 	}
-}
-
-func usageError(err error) error {
-	return &cli.ExitError{Code: cli.ExitUsage, Err: &api.Error{Message: err.Error(), Hint: "updata --help lists the commands, updata COMMAND --help their flags"}}
 }
 
 // edit changes the manifest in a file.

@@ -2,18 +2,23 @@ package updog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
-const usage = `USAGE:
+// synopsis begins the usage, and what is told of a wrong command line, as the
+// reference's whole usage does.
+const synopsis = `USAGE:
   updog SUBCOMMAND [OPTION…]
+`
 
+const usage = synopsis + `
   check-update, whats   print the update that would be applied; --all: every one that may be
   explain               tell of every release why it is or is not offered, when it is due, and
                         what it takes
@@ -88,6 +93,14 @@ func find(word string) *command {
 		}
 	}
 	return nil
+}
+
+func commandNames() []string {
+	names := []string{"slot"}
+	for _, c := range commands {
+		names = append(names, c.names...)
+	}
+	return names
 }
 
 // flag takes a value, unless its set ignores it.
@@ -176,7 +189,25 @@ func (a *arguments) flag(arg string, rest []string) ([]string, error) {
 		}
 		return rest, nil
 	}
-	return nil, fmt.Errorf("unknown option '%s'", name)
+	return nil, mistyped("unknown option '%s'", name, "%s", optionNames())
+}
+
+// optionNames are the long names of all flags.
+func optionNames() []string {
+	var names []string
+	for _, f := range flags {
+		names = append(names, f.names[len(f.names)-1])
+	}
+	return names
+}
+
+// mistyped is an error that names, in the form meant, what a word may have been.
+func mistyped(format, word, meant string, known []string) error {
+	hint := name + " --help lists the sub-commands and their options"
+	if near := nearest.Name(word, known); near != "" {
+		hint = fmt.Sprintf("did you mean "+meant+"?", near)
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf(format, word), Hint: hint}
 }
 
 // choose takes the sub-command. Its help is a fault of the reference's
@@ -190,9 +221,9 @@ func (a *arguments) choose(word string) error {
 		a.help = true
 		return nil
 	case word == "":
-		return errors.New("no sub-command")
+		return mistyped("missing sub-command%s", "", "", nil)
 	case a.command == nil:
-		return fmt.Errorf("no sub-command '%s'", word)
+		return mistyped("no sub-command '%s'", word, "'"+name+" %s'", commandNames())
 	case a.help && !a.command.ours:
 		return fmt.Errorf("help on all sub-commands is printed by %s --help", name)
 	}

@@ -45,8 +45,8 @@ func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time
 	}
 	a, err := parse(args)
 	if err != nil {
-		fmt.Fprintf(s.Err, "%s\n%s: %v\n", usage, name, err)
-		return cli.ExitFailed
+		fmt.Fprintf(s.Err, "%s\n", synopsis)
+		return cli.Report(s.Err, name, err)
 	}
 	switch {
 	case a.help:
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time
 		fmt.Fprintln(s.Out, name, cli.Version())
 		return cli.ExitOK
 	}
-	p := &app{Streams: s, arguments: a, now: now, log: cli.NewLog(s.Err, a.level.Level())}
+	p := &app{Streams: s, arguments: a, now: now, log: cli.NewPlainLog(s.Err, a.level.Level())}
 	return report(s, a.command.run(p, ctx))
 }
 

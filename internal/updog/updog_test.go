@@ -165,8 +165,10 @@ func TestWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "updog: no sub-command\n"},
-		{[]string{"nosuch"}, "updog: no sub-command 'nosuch'\n"},
+		{nil, "updog: missing sub-command\nhint: updog --help lists the sub-commands and their options\n"},
+		{[]string{"nosuch"}, "updog: no sub-command 'nosuch'\nhint: updog --help lists"},
+		{[]string{"check-updat", "--json"}, "updog: no sub-command 'check-updat'\nhint: did you mean 'updog check-update'?\n"},
+		{[]string{"whats", "--jsn"}, "updog: unknown option '--jsn'\nhint: did you mean --json?\n"},
 		{[]string{"whats", "prepare"}, "updog: unexpected argument 'prepare'\n"},
 		{[]string{"whats", "-t", "1"}, "updog: unknown option '-t'\n"},
 		{[]string{"whats", "-i"}, "updog: -i needs a value\n"},
@@ -175,7 +177,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"whats", "--log-level", "loud"}, "updog: --log-level: "},
 	} {
 		got := call(t, time.Now(), test.args...)
-		if got.Exit != 1 || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "USAGE:\n") || !strings.Contains(got.Stderr, "\n\n"+test.want) {
+		if got.Exit != 1 || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "USAGE:\n  updog SUBCOMMAND [OPTION…]\n\n"+test.want) {
 			t.Errorf("%v: %+v", test.args, got)
 		}
 	}

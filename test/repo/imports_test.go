@@ -74,9 +74,10 @@ var rooms = []struct {
 	{"shellwords", nil},
 	{"durable", nil},
 	{"durable/durabletest", []string{"durable"}},
+	{"nearest", nil},
 	{"api", nil}, // plain data: no technology, no rules
 	{"cli", []string{"api"}},
-	{"cli/clihelp", []string{"cli"}},
+	{"cli/clihelp", []string{"api", "cli", "nearest"}},
 	{"cli/clitest", nil},
 	{"cli/clidoc", nil},
 	{"osrelease", []string{"durable", "paths"}},
@@ -85,7 +86,7 @@ var rooms = []struct {
 	// Adapters reach one technology each and do not know each other.
 	{"schema", nil},
 	{"calendar", nil},
-	{"model", []string{"api", "calendar", "key", "schema"}},
+	{"model", []string{"api", "calendar", "key", "nearest", "schema"}},
 	{"datastore/boltfile", nil},
 	{"datastore", []string{"api", "datastore/boltfile", "durable", "key"}},
 	{"template", nil},
@@ -117,7 +118,7 @@ var rooms = []struct {
 	{"health", []string{"api", "api/client", "bootlog", "durable", "paths", "service", "slot"}},
 	{"reboot", []string{"api"}},
 	{"updater", []string{"api", "calendar", "durable", "osrelease", "paths", "slot"}},
-	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "paths"}},
+	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "nearest", "paths"}},
 	{"apiserver", []string{
 		"api", "api/server", "apply", "bootlog", "calendar", "cli", "datastore", "durable", "key", "model", "osrelease", "paths", "reboot", "service",
 		"template/hostfacts", "update", "updater", "userdata",
@@ -129,7 +130,7 @@ var rooms = []struct {
 	}},
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
-	{"signpost", []string{"api", "cli", "paths", "slot"}},
+	{"signpost", []string{"api", "cli", "nearest", "paths", "slot"}},
 	{"refmigrate", []string{"durable", "key", "memexec", "migration", "refstore"}},
 	{"migrate", []string{
 		"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "refmigrate", "tufrepo", "update/manifest",
@@ -138,18 +139,18 @@ var rooms = []struct {
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
 	{"healthcheck", []string{"cli", "cli/clihelp", "health", "osrelease", "paths", "service", "slot", "update"}},
 	{"update/updatetest", []string{"migrate/migratetest", "paths", "slot", "tufrepo/tufrepotest", "update/manifest"}},
-	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "migrate", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/manifest", "updater"}},
+	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "migrate", "nearest", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/manifest", "updater"}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"migrator", []string{
 		"api", "bootlog", "calendar", "cli", "cli/clihelp", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
 	}},
-	{"updog", []string{"api", "cli", "migrate", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
-	{"updata", []string{"api", "cli", "durable", "update/manifest"}},
+	{"updog", []string{"api", "cli", "migrate", "nearest", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
+	{"updata", []string{"cli", "cli/clihelp", "durable", "update/manifest"}},
 	{"pubsys", []string{
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "model", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "migrator", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "migrator", "nearest", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
 const embedded = ""

@@ -14,9 +14,13 @@ import (
 )
 
 // Use gives a program's commands the help of this package, on standard output,
-// and the option that shows it. The program has its streams already.
+// and the option that shows it, if it has none of its own; and the program's
+// version the look that it has everywhere. The program has its streams already.
 func Use(root *cobra.Command) {
-	root.PersistentFlags().BoolP("help", "h", false, "show help")
+	if root.PersistentFlags().Lookup("help") == nil {
+		root.PersistentFlags().BoolP("help", "h", false, "show help")
+	}
+	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { Print(c.OutOrStdout(), c) })
 }
 

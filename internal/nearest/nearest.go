@@ -1,10 +1,10 @@
-package model
+package nearest
 
 import "strings"
 
-// nearest finds the candidate that a misspelt or shortened name probably
+// Name finds the candidate that a misspelt or shortened name probably
 // means; empty: none is near enough.
-func nearest(name string, candidates []string) string {
+func Name(name string, candidates []string) string {
 	best, bestDistance := "", max(2, len(name)/3+1) // one letter in three may be wrong
 	for _, c := range candidates {
 		if d := distance(name, c, bestDistance); d < bestDistance && d < min(len(name), len(c)) {
