@@ -247,7 +247,7 @@ func (l *loader) ofOtherVariant(at []string) bool {
 		return false
 	}
 	group := at[2]
-	return !slices.ContainsFunc(l.groups, func(known string) bool { return distance(group, known, 2) < 2 })
+	return !slices.ContainsFunc(l.groups, func(known string) bool { return nearest.Distance(group, known, 2) < 2 })
 }
 
 // checkReferences makes sure that every service and file that is named exists.

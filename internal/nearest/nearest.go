@@ -7,7 +7,7 @@ import "strings"
 func Name(name string, candidates []string) string {
 	best, bestDistance := "", max(2, len(name)/3+1) // one letter in three may be wrong
 	for _, c := range candidates {
-		if d := distance(name, c, bestDistance); d < bestDistance && d < min(len(name), len(c)) {
+		if d := Distance(name, c, bestDistance); d < bestDistance && d < min(len(name), len(c)) {
 			best, bestDistance = c, d
 		}
 	}
@@ -28,9 +28,9 @@ func containing(name string, candidates []string) string {
 	return ""
 }
 
-// distance is the number of letters to insert, remove, replace or swap with
+// Distance is the number of letters to insert, remove, replace or swap with
 // their neighbour to get from a to b, or limit if it is not below limit.
-func distance(a, b string, limit int) int {
+func Distance(a, b string, limit int) int {
 	if diff := len(a) - len(b); diff >= limit || -diff >= limit {
 		return limit
 	}
