@@ -111,7 +111,7 @@ func (e *Engine) runJobs(ctx context.Context, r *running, jobs []job, first int)
 func (e *Engine) runJob(ctx context.Context, r *running, j job, task int) error {
 	t := &r.rec.Change.Tasks[task]
 	t.State, t.Started = api.TaskDoing, e.cfg.Now().UTC()
-	e.publish(r, &task)
+	e.publishTask(r, task)
 	if j.service != "" {
 		r.begun[j.service] = true
 	}
@@ -122,7 +122,7 @@ func (e *Engine) runJob(ctx context.Context, r *running, j job, task int) error 
 		t.State, t.Error = api.TaskFailed, r.draft.secrets.redact(err.Error())
 		e.cfg.Log.Warn("task of a change failed", "change", r.rec.Change.ID, "task", t.Summary, "err", t.Error)
 	}
-	e.publish(r, &task)
+	e.publishTask(r, task)
 	return err
 }
 
@@ -130,12 +130,12 @@ func (e *Engine) addTasks(r *running, jobs []job) {
 	for _, j := range jobs {
 		r.rec.Change.Tasks = append(r.rec.Change.Tasks, api.Task{Kind: j.kind, Summary: j.summary, State: api.TaskPending})
 	}
-	e.publish(r, nil)
+	e.publish(r)
 }
 
 func (e *Engine) skip(r *running, task int) {
 	r.rec.Change.Tasks[task].State = api.TaskSkipped
-	e.publish(r, &task)
+	e.publishTask(r, task)
 }
 
 func (e *Engine) skipPending(r *running) {

@@ -32,19 +32,27 @@ func (e *Engine) owe(r *running) {
 func (e *Engine) shown(r *running) *api.Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := r.shown
+	c := r.present()
 	return &c
+}
+
+// present is a copy of what is shown, Engine.mu being held. Tasks that move
+// later are not seen to move in it.
+func (r *running) present() api.Change {
+	c := r.shown
+	c.Tasks = slices.Clone(c.Tasks)
+	return c
 }
 
 // settled shows that a change has come to rest: over, or waiting for its
 // confirmation, from when on its record is no longer the caller's.
 func (e *Engine) settled(r *running) {
 	if r.ends != nil {
-		e.publish(r.ends, nil)
+		e.publish(r.ends)
 		e.forget(r.ends)
 	}
 	phase, left := r.rec.Phase, r.rec.remaining(e.cfg.Now())
-	e.publish(r, nil)
+	e.publish(r)
 	switch phase {
 	case phaseOver:
 		e.forget(r)
@@ -62,21 +70,36 @@ func (e *Engine) forget(r *running) {
 	}
 }
 
-// publish shows everyone how a change stands now; task is the one that moved.
-func (e *Engine) publish(r *running, task *int) {
-	c := r.rec.Change
-	c.Tasks = slices.Clone(c.Tasks)
-	if task != nil {
-		index := *task
-		task = &index
-	}
+// publish shows everyone how a change stands now.
+func (e *Engine) publish(r *running) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r.shown = c
-	close(r.moved)
-	r.moved = make(chan struct{})
+	r.shown = r.rec.Change
+	r.shown.Tasks = slices.Clone(r.rec.Change.Tasks)
+	e.tell(r, nil)
+}
+
+// publishTask is publish for a change of which one task has moved and nothing
+// else. A boot comes here some eighty times.
+func (e *Engine) publishTask(r *running, task int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.shown.Tasks[task] = r.rec.Change.Tasks[task]
+	e.tell(r, &task)
+}
+
+// tell wakes those who wait for what a change has come to, Engine.mu being
+// held, and nobody who waits for more than that.
+func (e *Engine) tell(r *running, task *int) {
+	settled := r.shown.State.Settled()
+	if settled {
+		close(r.settled)
+		r.settled = make(chan struct{})
+	}
 	for w := range e.watchers {
-		w.push(api.Event{Change: c, Task: task})
+		if settled || !w.patient {
+			w.push(api.Event{Change: r.present(), Task: task})
+		}
 	}
 }
 
@@ -89,13 +112,13 @@ func (e *Engine) Wait(ctx context.Context, id uint64) (*api.Change, error) {
 	}
 	for {
 		e.mu.Lock()
-		c, moved := r.shown, r.moved
+		c, settled := r.present(), r.settled
 		e.mu.Unlock()
 		if c.State.Settled() {
 			return &c, nil
 		}
 		select {
-		case <-moved:
+		case <-settled:
 		case <-ctx.Done():
 			return &c, nil
 		case <-e.background.Done():
@@ -114,6 +137,8 @@ const (
 // watcher holds the events that a watcher has not taken yet: at most one a
 // change, the latest, since each holds the whole change.
 type watcher struct {
+	patient bool // is told only of changes that have settled
+
 	mu     sync.Mutex
 	events []api.Event
 	bytes  int
@@ -124,7 +149,16 @@ type watcher struct {
 // Watch delivers the events of all changes until ctx ends or the engine is
 // closed. A slow watcher loses intermediate events, never the last, and holds up nobody.
 func (e *Engine) Watch(ctx context.Context) <-chan api.Event {
-	w := &watcher{wake: make(chan struct{}, 1)}
+	return e.watch(ctx, &watcher{wake: make(chan struct{}, 1)})
+}
+
+// WatchSettled is Watch for the events of changes that have settled: that are
+// over, or being tried.
+func (e *Engine) WatchSettled(ctx context.Context) <-chan api.Event {
+	return e.watch(ctx, &watcher{wake: make(chan struct{}, 1), patient: true})
+}
+
+func (e *Engine) watch(ctx context.Context, w *watcher) <-chan api.Event {
 	out := make(chan api.Event)
 	e.mu.Lock()
 	w.ended = e.closed

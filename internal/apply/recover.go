@@ -32,7 +32,7 @@ func (e *Engine) Recover(ctx context.Context) error {
 		}
 		run := newRunning(*rec)
 		e.adopt(run)
-		e.publish(run, nil)
+		e.publish(run)
 		switch rec.Phase {
 		case phaseForward, phaseBack:
 			interrupted = append(interrupted, run)
@@ -165,7 +165,7 @@ func (e *Engine) restartTry(r *running) {
 	if err != nil {
 		e.cfg.Log.Error("store the new end of a try", "change", r.rec.Change.ID, "err", err)
 	}
-	e.publish(r, nil)
+	e.publish(r)
 }
 
 // awaitTurn applies a change that was committed ahead of its turn.

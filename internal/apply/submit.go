@@ -28,7 +28,7 @@ type running struct {
 
 	// Guarded by Engine.mu.
 	shown   api.Change
-	moved   chan struct{} // closed when shown changes
+	settled chan struct{} // closed, and made anew, when shown is or becomes settled
 	clock   *time.Timer   // of a try
 	expired bool
 }
@@ -36,7 +36,7 @@ type running struct {
 func newRunning(rec record) *running {
 	return &running{
 		rec: rec, begun: map[string]bool{}, stale: map[string]bool{}, written: map[string]fileRecord{},
-		filesDone: make(chan struct{}), moved: make(chan struct{}),
+		filesDone: make(chan struct{}), settled: make(chan struct{}),
 	}
 }
 
@@ -247,7 +247,7 @@ func (e *Engine) commit(ctx context.Context, r Request, d *draft, rec record) (*
 		e.settled(run)
 		return run, nil
 	}
-	e.publish(run, nil)
+	e.publish(run)
 	return run, nil
 }
 

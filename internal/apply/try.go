@@ -131,7 +131,7 @@ func (e *Engine) Confirm(ctx context.Context, id uint64, by api.Caller) (*api.Ch
 	}
 	r.rec = rec
 	e.endClock(r)
-	e.publish(r, nil)
+	e.publish(r)
 	e.forget(r)
 	return e.shown(r), nil
 }

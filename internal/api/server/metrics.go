@@ -87,9 +87,9 @@ func (m *meters) unknown(status int) { requestCounter(m.set, "none", status).Inc
 // countChanges counts, until the server stops, how changes end.
 func (s *Server) countChanges() {
 	ended := make(map[uint64]api.State)
-	for e := range s.Engine.Watch(s.stopping) {
+	for e := range s.Engine.WatchSettled(s.stopping) {
 		c := e.Change
-		if !c.State.Settled() || ended[c.ID] == c.State {
+		if ended[c.ID] == c.State {
 			continue
 		}
 		s.metrics.set.GetOrCreateCounter(fmt.Sprintf("hostler_changes_total{state=%q}", c.State)).Inc()
