@@ -73,6 +73,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 		return err
 	}
 	spareTime()
+	workAlone()
 	p := &program{options: o, log: log}
 	if err := p.open(); err != nil {
 		return errors.Join(err, p.close())

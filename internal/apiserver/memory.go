@@ -1,6 +1,8 @@
 package apiserver
 
 import (
+	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -11,6 +13,20 @@ import (
 const gcPercent = 400
 
 func spareTime() { debug.SetGCPercent(gcPercent) }
+
+// alone is how long a start, and the boot that goes with it, may take.
+const alone = time.Second
+
+// workAlone makes do with one processor while the server starts and the host
+// boots. There one thing comes after the other: further processors of the
+// runtime would wake, look for work, find none and sleep again, a thousand
+// times. Whoever sets GOMAXPROCS knows better.
+func workAlone() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+		time.AfterFunc(alone, runtime.SetDefaultGOMAXPROCS)
+	}
+}
 
 // The server rests when no request has come for quiet. Once it does, it looks
 // less often whether that is still so.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,10 +99,12 @@ func bootIn(ctx context.Context, b *bench, s *sandbox) (cpu, wall time.Duration,
 		return 0, 0, err
 	}
 	sundog := exec.CommandContext(ctx, filepath.Join(b.bin, "hostler"), "sundog", "--root", s.root)
-	sundog.Env = append(os.Environ(), "GOGC=off") // as its unit has it
+	sundog.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1") // as its unit has it
+	var out bytes.Buffer
+	sundog.Stdout, sundog.Stderr = &out, &out
 	began := time.Now()
-	if out, err := sundog.CombinedOutput(); err != nil {
-		return 0, 0, fmt.Errorf("sundog: %w\n%s", err, out)
+	if err := errors.Join(startAsUnit(sundog), sundog.Wait()); err != nil {
+		return 0, 0, fmt.Errorf("sundog: %w\n%s", err, &out)
 	}
 	wall = time.Since(began)
 	server, err := cpuOf(s.server.Process.Pid)

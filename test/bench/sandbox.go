@@ -3,13 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sandbox is a root with a running apiserver. The programs are those that a
@@ -59,7 +63,7 @@ func (s *sandbox) socket() string { return filepath.Join(s.root, "run/api.sock")
 func start(ctx context.Context, server *exec.Cmd, socket string) error {
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
-	if err := server.Start(); err != nil {
+	if err := startAsUnit(server); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -77,6 +81,20 @@ func start(ctx context.Context, server *exec.Cmd, socket string) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// timerSlack is what the units of apiserver and sundog have.
+const timerSlack = 500 * time.Microsecond
+
+// startAsUnit starts a program as its unit would.
+func startAsUnit(program *exec.Cmd) error {
+	runtime.LockOSThread() // a child gets the slack of the thread that makes it
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack.Nanoseconds()), 0, 0, 0); err != nil {
+		return fmt.Errorf("set timer slack: %w", err)
+	}
+	err := program.Start()
+	return errors.Join(err, unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)) // 0: this thread's own again
 }
 
 func stop(server *exec.Cmd) {
