@@ -80,6 +80,19 @@ type UpdateOffer struct {
 	Others      int             `json:"for_other_hosts"` // releases that are not listed
 }
 
+// NoWay is why no migrations lead to the release that is offered; "" if they do,
+// or if none is offered.
+func (o *UpdateOffer) NoWay() string {
+	if o != nil {
+		for _, r := range o.Releases {
+			if r.Chosen {
+				return r.NoWay
+			}
+		}
+	}
+	return ""
+}
+
 // UpdateRelease is one release of an offer.
 type UpdateRelease struct {
 	Variant    string         `json:"variant"`

@@ -77,6 +77,9 @@ func stateText(u *api.Updates) string {
 	}
 	switch s.State {
 	case api.UpdateAvailable:
+		if u.Offer.NoWay() != "" {
+			return fmt.Sprintf("%s: %s is offered, but cannot be applied: no migrations lead there", s.State, version)
+		}
 		return fmt.Sprintf("%s: %s can be applied", s.State, version)
 	case api.UpdateStaged:
 		return fmt.Sprintf("%s: %s is in the spare slot, and does not boot yet", s.State, s.Staging.Image.Version)

@@ -136,9 +136,6 @@ func (u *updates) Overview(ctx context.Context) (api.Updates, error) {
 	if err != nil {
 		return o, err
 	}
-	if o.Attempt, err = u.prepared(); err != nil {
-		u.log.Warn("what was tried is not known", "err", err)
-	}
 	o.Holds, err = u.reboots.Holds(ctx, api.RebootCareful)
 	return o, err
 }
@@ -167,10 +164,14 @@ func (u *updates) Event(ctx context.Context) (api.UpdateEvent, error) {
 // overview is the same without what holds a reboot back.
 func (u *updates) overview(ctx context.Context) (api.Updates, error) {
 	o, err := u.machine.Overview(ctx)
-	if err == nil {
-		o.Next = u.machine.NextStep(o, u.automatic())
+	if err != nil {
+		return o, err
 	}
-	return o, err
+	if o.Attempt, err = u.prepared(); err != nil {
+		u.log.Warn("what was tried is not known", "err", err)
+	}
+	o.Next = u.machine.NextStep(o, u.automatic())
+	return o, nil
 }
 
 // defaultWindow is how long a window stays open if no setting says it.

@@ -14,6 +14,8 @@ import (
 func PrintOffer(w io.Writer, o api.UpdateOffer, now time.Time) {
 	fmt.Fprintf(w, "This host is %s on %s, runs %s, has seed %d and %s.\n", o.Variant, o.Arch, o.Version, o.Seed, follows(o))
 	switch {
+	case o.NoWay() != "":
+		fmt.Fprintf(w, "It is offered %s, which cannot be applied: no migrations lead there.\n", *o.Chosen)
 	case o.Chosen != nil:
 		fmt.Fprintf(w, "It is offered %s.\n", *o.Chosen)
 	case len(o.Releases) == 0:

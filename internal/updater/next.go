@@ -63,13 +63,28 @@ func (p planner) decide(n *api.UpdateNext) {
 		p.check(n, fmt.Sprintf("%s is in the spare slot, but no longer offered", s.Staging.Image.Version))
 	case s.State == api.UpdateReady:
 		p.window(n, 3, api.UpdateReboot, fmt.Sprintf("%s boots next", s.Staging.Image.Version))
+	case s.State == api.UpdateStaged && *s.Staging.Image == *s.Chosen && p.refused() != "":
+		p.check(n, fmt.Sprintf("%s is in the spare slot, but the settings of this host do not pass its migration: %s; mend them, or 'apiclient update apply --force'",
+			s.Chosen.Version, p.refused()))
 	case s.State == api.UpdateStaged && *s.Staging.Image == *s.Chosen:
 		p.window(n, 2, api.UpdateActivate, fmt.Sprintf("%s is in the spare slot", s.Chosen.Version))
+	case p.Offer.NoWay() != "":
+		p.check(n, fmt.Sprintf("%s is offered, but cannot be applied: %s", s.Chosen.Version, p.Offer.NoWay()))
 	case s.State == api.UpdateStaged, s.State == api.UpdateAvailable:
 		p.step(n, api.UpdatePrepare, p.now, fmt.Sprintf("%s is offered", s.Chosen.Version))
 	default:
 		p.check(n, "nothing is offered")
 	}
+}
+
+// refused says why what is in the spare slot would not be activated: it was tried
+// on a copy what its migrations make of the settings. "" if nothing is known against it.
+func (p planner) refused() string {
+	t := p.Attempt
+	if t == nil || t.Forced || t.Rehearsal == nil || t.Rehearsal.State != api.MigrationFailed || t.Rehearsal.Error == nil {
+		return ""
+	}
+	return t.Rehearsal.Error.Message
 }
 
 func (p planner) step(n *api.UpdateNext, action string, at time.Time, why string) {
@@ -163,7 +178,7 @@ func times(n int) string {
 // NextStep is what happens next by itself on this host.
 func (u *Updater) NextStep(o api.Updates, a Automatic) api.UpdateNext {
 	r := u.loadOrNew()
-	v := View{Record: r}
+	v := View{Record: r, Attempt: o.Attempt}
 	if o.Status != nil {
 		v.Status = *o.Status
 	}

@@ -35,6 +35,17 @@ func waiting(v View, version string, due time.Time) View {
 	return v
 }
 
+// refusing is a view of a release of which the rehearsal failed.
+func refusing(v View, forced bool) View {
+	v.Attempt = &api.UpdateAttempt{Forced: forced, Rehearsal: &api.Migration{State: api.MigrationFailed, Error: &api.Error{Message: "no such value"}}}
+	return v
+}
+
+func noWay(v View) View {
+	v.Offer.Releases = []api.UpdateRelease{{Version: "2", Chosen: true, NoWay: "the chain ends at 1"}}
+	return v
+}
+
 func TestNext(t *testing.T) {
 	old := at(api.UpdateIdle, "", "")
 	old.Offer.Now = noon.Add(-time.Hour)
@@ -77,6 +88,13 @@ func TestNext(t *testing.T) {
 		{"staged", "activate", "", at("Staged", "2", "2"), nil, "activate", 0, "2 is in the spare slot"},
 		{"staged, window closed", "activate", "Sun 03:00", at("Staged", "2", "2"), nil, "activate", 15 * time.Hour, "2 is in the spare slot; the window is not open before that"},
 		{"staged, window open", "activate", "11:30", at("Staged", "2", "2"), nil, "activate", 0, "2 is in the spare slot; the window is open"},
+		{
+			"settings that do not pass", "reboot", "", refusing(at("Staged", "2", "2"), false), nil, "refresh", 40 * time.Minute,
+			"2 is in the spare slot, but the settings of this host do not pass its migration: no such value; mend them, or 'apiclient update apply --force'",
+		},
+		{"settings that do not pass, forced", "activate", "", refusing(at("Staged", "2", "2"), true), nil, "activate", 0, "2 is in the spare slot"},
+		{"settings that do not pass, and a newer one", "reboot", "", refusing(at("Staged", "3", "2"), false), nil, "prepare", 0, "3 is offered"},
+		{"no way there", "prepare", "", noWay(at("Available", "2", "")), nil, "refresh", 40 * time.Minute, "2 is offered, but cannot be applied: the chain ends at 1"},
 		{"withdrawn", "reboot", "", at("Staged", "", "2"), nil, "refresh", 40 * time.Minute, "2 is in the spare slot, but no longer offered"},
 		{"ready, and no further", "activate", "", at("Ready", "2", "2"), nil, "", 0, "2 boots next; updates.automatic.mode is activate, so the rest is up to somebody else"},
 		{"ready", "reboot", "", at("Ready", "2", "2"), nil, "reboot", 0, "2 boots next"},

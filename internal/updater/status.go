@@ -15,7 +15,8 @@ import (
 type View struct {
 	Record
 	Status  api.UpdateStatus
-	Problem string // why the slots cannot be seen
+	Problem string             // why the slots cannot be seen
+	Attempt *api.UpdateAttempt // that put into the spare slot what is there; nil: none did, or nobody asked
 }
 
 // View looks at the record and the slots. Its caller holds one of the locks.

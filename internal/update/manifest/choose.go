@@ -121,7 +121,7 @@ func (h Host) inapplicable(v Verdict) (reasons []Reason) {
 	add(u.Variant != h.Variant, OtherVariant, "it is for variant %s, this host is %s", u.Variant, h.Variant)
 	add(u.Arch != h.Arch, OtherArch, "it is for %s, this host is %s", u.Arch, h.Arch)
 	add(u.Version.Compare(u.MaxVersion) > 0, AboveMaximum, "it is above %s, the newest version that its publisher allows", u.MaxVersion)
-	add(!h.IgnoreWaves && !v.Place.Ready(h.Now), WaveNotDue, "wave %d of %d; this host, with seed %d, is due at %s",
+	add(h.waits(v.Place), WaveNotDue, "wave %d of %d; this host, with seed %d, is due at %s",
 		v.Place.Number, v.Place.Of, h.Seed, v.Place.Due.Add(time.Second-1).Format(time.RFC3339))
 	return reasons
 }
@@ -174,8 +174,16 @@ func (h Host) failed(u Update) []Reason {
 	if h.Failed == nil {
 		return nil
 	}
-	if how := h.Failed(u); how != "" {
-		return []Reason{{FailedBefore, fmt.Sprintf("it failed on this host: %s; updog update --image %s tries it again", how, u.Version)}}
+	how := h.Failed(u)
+	if how == "" {
+		return nil
 	}
-	return nil
+	again := "--image " + u.Version.String()
+	if h.waits(u.Waves.Place(h.Seed)) {
+		again += " --now"
+	}
+	return []Reason{{FailedBefore, fmt.Sprintf("it failed on this host: %s; updog update %s tries it again", how, again)}}
 }
+
+// waits tells whether this host's turn has not come.
+func (h Host) waits(p Place) bool { return !h.IgnoreWaves && !p.Ready(h.Now) }

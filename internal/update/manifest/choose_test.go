@@ -126,6 +126,10 @@ func TestEveryReleaseIsExplained(t *testing.T) {
 	if got, want := explain(h)[2], "v x86_64 1.3.0; superseded: 1.4.0 is chosen"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	h.IgnoreWaves, h.Failed = false, func(Update) string { return "it did not boot" }
+	if got, want := explain(h)[1], "it failed on this host: it did not boot; updog update --image 1.4.0 --now tries it again"; !strings.HasSuffix(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 // What is chosen agrees with the rules told once more, in the reference's words.
