@@ -7,6 +7,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
 )
 
@@ -23,7 +24,9 @@ func (p *program) checkRelease() error {
 		return nil
 	case "":
 		return p.store.Update(context.Background(), datastore.Author{}, func(tx *datastore.Tx) error {
-			return tx.SetRelease(datastore.Release{Version: release.VersionID})
+			return tx.SetRelease(datastore.Release{
+				Version: release.VersionID, Generators: p.model.MetadataAll(model.MetadataSettingGenerator),
+			})
 		})
 	default:
 		p.frozen = &api.Error{

@@ -7,12 +7,17 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/datastore/boltfile"
+	"github.com/hostler-os/hostler/internal/key"
 )
 
 // Release tells which version of the image the stored settings are of, and how
 // they came there. The zero value is that of a datastore that was never told.
 type Release struct {
 	Version string `json:"version"` // of the image whose form the settings have
+
+	// Generators are the metadata setting-generator of that image, by key. The next
+	// version does not know them any more, and must to tell what was made by them.
+	Generators map[key.Key]json.RawMessage `json:"generators,omitempty"`
 
 	// Of a datastore that was migrated:
 	From    string    `json:"from,omitempty"`    // the version before

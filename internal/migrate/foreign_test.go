@@ -2,17 +2,21 @@ package migrate_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/migrate/migratetest"
+	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
 )
 
@@ -148,4 +152,59 @@ func TestForeignKeysOfTheImage(t *testing.T) {
 		t.Errorf("got %+v", report.Diff)
 	}
 	expect(t, w, "1.1.0", `{"motd":"hi"}`)
+}
+
+// A generated value becomes what the new template makes, over several versions
+// and back; one that somebody has chosen stays.
+func TestForeignTemplates(t *testing.T) {
+	tests := []struct{ value, up, down string }{
+		{"one", "three", "one"},
+		{"mine", "mine", "mine"},
+	}
+	for _, test := range tests {
+		w := migratetest.New(t)
+		w.Step("1.0.0", "1.1.0", "ref-remake1", "noop")
+		w.Step("1.1.0", "1.2.0", "ref-remake2")
+		w.Prepare()
+		made := func(by string) map[key.Key]json.RawMessage {
+			return map[key.Key]json.RawMessage{"settings.motd": []byte(`"make ` + by + `"`)}
+		}
+		store := func(version, by, value string) {
+			w.Edit(func(tx *datastore.Tx) error {
+				return errors.Join(
+					tx.Edit(datastore.Edits{Layer: api.LayerGenerated, Set: []key.Pair{{Key: "settings.motd", Value: []byte(`"` + value + `"`)}}}),
+					tx.SetRelease(datastore.Release{Version: version, Generators: made(by)}))
+			})
+		}
+		store("1.0.0", "one", test.value)
+		report := run(t, w, "1.2.0")
+		if got, want := all(w), `generated settings.motd = "`+test.up+"\"\n"; got != want {
+			t.Errorf("%s: got %s", test.value, got)
+		}
+		for _, e := range report.Diff {
+			if e.Layer != api.LayerGenerated {
+				t.Errorf("%s: got %+v", test.value, e)
+			}
+		}
+		store("1.2.0", "three", test.up)
+		run(t, w, "1.0.0")
+		if got, want := all(w), `generated settings.motd = "`+test.down+"\"\n"; got != want {
+			t.Errorf("%s: got %s", test.value, got)
+		}
+	}
+}
+
+// What the new image makes settings from is noted for the version that comes after it.
+func TestGeneratorsAreNoted(t *testing.T) {
+	w := migratetest.New(t)
+	w.Step("1.0.0", "1.1.0")
+	w.Prepare()
+	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	run(t, w, "1.1.0")
+	s := w.Open()
+	defer s.Close()
+	want := theModel(t).MetadataAll(model.MetadataSettingGenerator)
+	if diff := cmp.Diff(s.Release().Generators, want); diff != "" || len(want) == 0 {
+		t.Errorf("%d: %s", len(want), diff)
+	}
 }

@@ -2,16 +2,19 @@ package migrate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
@@ -225,7 +228,10 @@ func (m *move) through(ctx context.Context, chain *Chain) (contents, error) {
 		return nil, err
 	}
 	doc.OS = migration.OS(m.OS)
-	r := runner{sandbox: memexec.Sandbox{Limits: m.Limits}, chain: chain, report: m.report, log: m.Log}
+	r := runner{
+		sandbox: memexec.Sandbox{Limits: m.Limits}, chain: chain, report: m.report, log: m.Log,
+		generators: maps.Clone(m.store.Release().Generators),
+	}
 	if doc, err = r.run(ctx, doc); err != nil {
 		return nil, err
 	}
@@ -259,9 +265,17 @@ func (m *move) sign(fill func(*datastore.Tx) error) error {
 			return err
 		}
 		return tx.SetMigrated(datastore.Release{
-			Version: m.report.To, From: m.report.From, Commit: m.store.Commit(), Time: m.Now().UTC(),
+			Version: m.report.To, Generators: generators(m.Model), From: m.report.From, Commit: m.store.Commit(), Time: m.Now().UTC(),
 		})
 	})
+}
+
+// generators are how an image makes settings; nil if its model is not known.
+func generators(m *model.Model) map[key.Key]json.RawMessage {
+	if m == nil {
+		return nil
+	}
+	return m.MetadataAll(model.MetadataSettingGenerator)
 }
 
 // validate lists everything that the new image's model refuses.

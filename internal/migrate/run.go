@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/memexec"
 	"github.com/hostler-os/hostler/internal/refmigrate"
 	"github.com/hostler-os/hostler/migration"
@@ -25,6 +26,8 @@ type runner struct {
 	report  *api.Migration
 	log     *slog.Logger
 	image   migration.OS
+
+	generators map[key.Key]json.RawMessage // see foreign.go
 }
 
 // started is a migration that waits for its document.

@@ -118,6 +118,8 @@ type imported struct {
 	report  Report
 	layers  map[api.Layer][]key.Pair
 	pending map[string][]key.Pair
+
+	generators map[key.Key]json.RawMessage
 }
 
 // classify decides what becomes of every value.
@@ -127,7 +129,7 @@ func classify(s *refstore.Store, o Options) *imported {
 	if o.Version != "" {
 		i.report.Version = o.Version
 	}
-	generators := having(s.Live, func(m refstore.Metadata) bool { return m.Name == model.MetadataSettingGenerator })
+	i.generators = generators(s.Live)
 	weakly := having(s.Live, func(m refstore.Metadata) bool { return m.Name == strength && string(m.Value) == weak })
 	defaults := defaultValues(o.Model)
 	for _, p := range s.Live.Data {
@@ -140,7 +142,7 @@ func classify(s *refstore.Store, o Options) *imported {
 			continue
 		}
 		layer := api.LayerUser
-		if has(generators, p.Key) {
+		if i.generators[p.Key] != nil {
 			layer = api.LayerGenerated
 		}
 		for _, p := range i.fit(p, layer, o.Model) {
@@ -195,6 +197,17 @@ func (i *imported) fit(p key.Pair, layer api.Layer, m *model.Model) []key.Pair {
 	}
 	i.report.Refused = append(i.report.Refused, misfit)
 	return []key.Pair{p}
+}
+
+// generators are the metadata setting-generator, by key.
+func generators(p refstore.Part) map[key.Key]json.RawMessage {
+	all := map[key.Key]json.RawMessage{}
+	for _, m := range p.Metadata {
+		if m.Name == model.MetadataSettingGenerator {
+			all[m.Key] = m.Value
+		}
+	}
+	return all
 }
 
 // having are the keys, sorted, that have some metadata.
@@ -258,5 +271,5 @@ func (i *imported) fill(tx *datastore.Tx) error {
 			return err
 		}
 	}
-	return tx.SetRelease(datastore.Release{Version: i.report.Version})
+	return tx.SetRelease(datastore.Release{Version: i.report.Version, Generators: i.generators})
 }

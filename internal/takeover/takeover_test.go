@@ -104,6 +104,9 @@ func TestImport(t *testing.T) {
 	if v, _ := s.Snapshot().Get("settings.updates.ignore-waves"); v.Layer != api.LayerDefault {
 		t.Errorf("ignore-waves is of layer %s", v.Layer)
 	}
+	if g := s.Release().Generators; len(g) != 1 || string(g["settings.network.hostname"]) != `"netdog generate-hostname"` {
+		t.Errorf("generators: %s", g)
+	}
 	if v := s.Release().Version; v != "1.26.1" {
 		t.Errorf("the settings are of version %q", v)
 	}

@@ -28,6 +28,8 @@ var kinds = map[string]kind{
 		func(d *data) { d.setMetadata("settings.motd", "setting-generator", "new") },
 		func(d *data) { delete(d.metadata["settings.motd"], "setting-generator") },
 	},
+	"remake1": remake("one", "two"),
+	"remake2": remake("two", "three"),
 	"break": {func(d *data) { d.values["settings.ntp.time-servers"] = 5 }, nothing},
 	"say": {func(d *data) {
 		fmt.Println("motd is", d.values["settings.motd"])
@@ -36,6 +38,24 @@ var kinds = map[string]kind{
 }
 
 func nothing(*data) {}
+
+// remake is for a setting that is made from a template: if it was made from the
+// old one, and is still what that makes, it becomes what the new one makes.
+func remake(from, to string) kind {
+	act := func(from, to string) func(*data) {
+		return func(d *data) {
+			all := d.metadata["settings.motd"]
+			if all["setting-generator"] != "make "+from {
+				return
+			}
+			all["setting-generator"] = "make " + to
+			if d.values["settings.motd"] == from {
+				d.values["settings.motd"] = to
+			}
+		}
+	}
+	return kind{act(from, to), act(to, from)}
+}
 
 func (d *data) motd(before, after string) {
 	if text, ok := d.values["settings.motd"].(string); ok {
@@ -108,13 +128,17 @@ var misdeeds = map[string]func(source, target string) error{
 
 // afterthoughts come when all is written.
 var afterthoughts = map[string]func(source, target string) error{
-	"text":    func(_, target string) error { return os.WriteFile(target+"/live/settings/motd", []byte("hi"), 0o666) },
-	"latin":   func(_, target string) error { return os.WriteFile(target+"/live/settings/motd", []byte("\"\xff\""), 0o666) },
-	"junk":    func(_, target string) error { return os.WriteFile(target+"/live/settings/%zz", []byte("1"), 0o666) },
-	"twice":   func(_, target string) error { return os.WriteFile(target+"/live/settings/mot%64", []byte("1"), 0o666) },
-	"begin":   func(_, target string) error { put(target+"/pending/mine/settings/motd", "x"); return nil },
-	"nolive":  func(_, target string) error { return os.RemoveAll(target + "/live") },
-	"replace": func(_, target string) error { return os.Rename(target+"/live/settings/motd", target+"/live/settings/old") },
+	"text": func(_, target string) error { return os.WriteFile(target+"/live/settings/motd", []byte("hi"), 0o666) },
+	"latin": func(_, target string) error {
+		return os.WriteFile(target+"/live/settings/motd", []byte("\"\xff\""), 0o666)
+	},
+	"junk":   func(_, target string) error { return os.WriteFile(target+"/live/settings/%zz", []byte("1"), 0o666) },
+	"twice":  func(_, target string) error { return os.WriteFile(target+"/live/settings/mot%64", []byte("1"), 0o666) },
+	"begin":  func(_, target string) error { put(target+"/pending/mine/settings/motd", "x"); return nil },
+	"nolive": func(_, target string) error { return os.RemoveAll(target + "/live") },
+	"replace": func(_, target string) error {
+		return os.Rename(target+"/live/settings/motd", target+"/live/settings/old")
+	},
 	"large": func(_, target string) error {
 		return os.WriteFile(target+"/live/settings/motd", bytes.Repeat([]byte("1"), 5<<20), 0o666)
 	},
