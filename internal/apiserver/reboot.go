@@ -14,7 +14,7 @@ import (
 func (p *program) authority(u *updates) *reboot.Authority {
 	a := &reboot.Authority{Start: p.startReboot(), Changes: p.changesInHand, Updates: u.overview}
 	if p.onHost() {
-		a.Inhibitors = inhibitors
+		a.Inhibitors = reboot.Inhibitors
 	}
 	return a
 }
@@ -33,16 +33,6 @@ func (p *program) startReboot() func(ctx context.Context, force bool) error {
 	return func(context.Context, bool) error {
 		return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf("%s is not the running host", p.root)}
 	}
-}
-
-// inhibitors are what programs have asked systemd to hold back.
-func inhibitors(ctx context.Context) ([]api.RebootHold, error) {
-	found, err := service.RebootInhibitors(ctx)
-	var holds []api.RebootHold
-	for _, i := range found {
-		holds = append(holds, api.RebootHold{Kind: "inhibitor", Who: fmt.Sprintf("%s, process %d of user %d", i.Who, i.PID, i.UID), Why: i.Why})
-	}
-	return holds, err
 }
 
 // recentChanges are among those in which one may be in hand.

@@ -39,7 +39,7 @@ OPTIONS:
   -j, --json                  print JSON
   -a, --all                   check-update: list all that may be applied, newest first;
                               explain: also releases for other hosts
-  -r, --reboot                reboot after update and update-apply
+  -r, --reboot                reboot after update and update-apply, unless something holds that back
       --root DIR              the host's files are below DIR, such as a sandbox
       --disk FILE --active A  a disk or an image that the host does not run from, and the slot on it
                               that counts as the running one: A or B

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -240,15 +239,5 @@ func (a *app) maybeReboot(ctx context.Context) error {
 		fmt.Fprintln(a.Err, "not rebooted: what was updated is not the running host")
 		return nil
 	}
-	return reboot(ctx)
-}
-
-// reboot lets systemd reboot the host in a minute. Being asked to end does not
-// stop it: on a host that goes down, everybody is.
-func reboot(ctx context.Context) error {
-	out, err := exec.CommandContext(context.WithoutCancel(ctx), "shutdown", "-r").CombinedOutput()
-	if err != nil {
-		return fixed("Failed to reboot: %w: %s", err, cli.OneLine(string(out)))
-	}
-	return nil
+	return a.door().reboot(ctx)
 }

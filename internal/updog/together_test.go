@@ -1,7 +1,6 @@
 package updog
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -112,38 +111,5 @@ func TestBeliefsAreLocked(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// Rebooting is systemd's affair; being told to end meanwhile does not stop it.
-func TestReboot(t *testing.T) {
-	bin := t.TempDir()
-	t.Setenv("PATH", bin)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	a := &app{arguments: arguments{reboot: true}}
-	if err := a.maybeReboot(ended); err == nil || !strings.HasPrefix(err.Error(), "Failed to reboot: ") {
-		t.Errorf("without a program: %v", err)
-	}
-	shutdown := func(script string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(bin, "shutdown"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	shutdown(`[ "$*" = -r ] && echo done > ` + bin + `/told`)
-	if err := a.maybeReboot(ended); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(bin + "/told"); err != nil {
-		t.Error(err)
-	}
-	shutdown("echo no way >&2; exit 1")
-	if err := a.maybeReboot(t.Context()); err == nil || err.Error() != "Failed to reboot: exit status 1: no way" {
-		t.Errorf("refused: %v", err)
-	}
-	a.reboot = false
-	if err := a.maybeReboot(t.Context()); err != nil {
-		t.Errorf("not asked for: %v", err)
 	}
 }

@@ -116,7 +116,7 @@ var rooms = []struct {
 
 	{"update", []string{"api", "durable", "osrelease", "paths", "slot", "tufrepo", "update/delta", "update/image", "update/manifest"}},
 	{"health", []string{"api", "api/client", "bootlog", "durable", "paths", "service", "slot"}},
-	{"reboot", []string{"api"}},
+	{"reboot", []string{"api", "service"}},
 	{"updater", []string{"api", "calendar", "durable", "osrelease", "paths", "slot"}},
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "nearest", "paths"}},
 	{"apiserver", []string{
@@ -144,7 +144,7 @@ var rooms = []struct {
 	{"migrator", []string{
 		"api", "bootlog", "calendar", "cli", "cli/clihelp", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update", "update/manifest",
 	}},
-	{"updog", []string{"api", "cli", "migrate", "nearest", "osrelease", "paths", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
+	{"updog", []string{"api", "api/client", "cli", "migrate", "nearest", "osrelease", "paths", "reboot", "signpost", "slot", "tufrepo", "update", "update/image", "update/manifest"}},
 	{"updata", []string{"cli", "cli/clihelp", "durable", "update/manifest"}},
 	{"pubsys", []string{
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "model", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
