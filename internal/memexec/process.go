@@ -44,8 +44,9 @@ type Process struct {
 	limits  Limits
 	missing []string
 
-	in      io.WriteCloser
+	in      *os.File
 	out     *os.File
+	spare   []byte
 	err     *os.File
 	kill    sync.Once
 	exceeds error // which limit was exceeded; written before the kill
@@ -105,7 +106,7 @@ func (p *Process) Missing() []string { return p.missing }
 func (p *Process) Kill() {
 	p.end(nil)
 	_ = p.cmd.Wait() // it was killed: there is no more to know
-	for _, f := range []io.Closer{p.in, p.out, p.err} {
+	for _, f := range []*os.File{p.in, p.out, p.err} {
 		_ = f.Close()
 	}
 }
@@ -119,10 +120,13 @@ func (p *Process) end(why error) {
 	})
 }
 
-// Run hands the program its document and waits for its end. The error is an
-// [*ExitError] if the program failed, or ErrLimit, or that of ctx. In any case
-// nothing of it runs any more.
-func (p *Process) Run(ctx context.Context, document []byte) (Result, error) {
+// Reuse gives Run memory for the output that is not needed any more.
+func (p *Process) Reuse(memory []byte) { p.spare = memory[:0] }
+
+// Run hands the program its document, which may come in parts, and waits for its
+// end. The error is an [*ExitError] if the program failed, or ErrLimit, or that
+// of ctx. In any case nothing of it runs any more.
+func (p *Process) Run(ctx context.Context, document ...[]byte) (Result, error) {
 	began := time.Now()
 	timer := time.AfterFunc(p.limits.Time, func() {
 		p.end(fmt.Errorf("%w: %s ran longer than %v", ErrLimit, p.name, p.limits.Time))
@@ -132,8 +136,8 @@ func (p *Process) Run(ctx context.Context, document []byte) (Result, error) {
 	var wg sync.WaitGroup
 	wg.Go(func() { p.feed(document) })
 	var message []byte
-	wg.Go(func() { message = p.collect(p.err, p.limits.Message, "on standard error") })
-	output := p.collect(p.out, p.limits.Output, "in its answer")
+	wg.Go(func() { message = p.collect(p.err, nil, p.limits.Message, "on standard error") })
+	output := p.collect(p.out, p.spare, p.limits.Output, "in its answer")
 	wg.Wait()
 	status := p.cmd.Wait()
 	p.end(nil) // what is left of the group, if there could be anything
@@ -143,15 +147,19 @@ func (p *Process) Run(ctx context.Context, document []byte) (Result, error) {
 }
 
 // feed writes the document. A program that does not read all of it has its reasons.
-func (p *Process) feed(document []byte) {
-	_, _ = io.Copy(p.in, bytes.NewReader(document))
+func (p *Process) feed(document [][]byte) {
+	for _, part := range document {
+		if _, err := p.in.Write(part); err != nil {
+			break
+		}
+	}
 	_ = p.in.Close()
 }
 
 // collect reads what the program writes, and ends it when that is too much.
-func (p *Process) collect(f *os.File, limit int64, what string) []byte {
-	var all bytes.Buffer
-	n, _ := io.Copy(&all, io.LimitReader(f, limit+1))
+func (p *Process) collect(f *os.File, memory []byte, limit int64, what string) []byte {
+	all := bytes.NewBuffer(memory)
+	n, _ := all.ReadFrom(io.LimitReader(f, limit+1))
 	if n > limit {
 		p.end(fmt.Errorf("%w: %s wrote more than %d bytes %s", ErrLimit, p.name, limit, what))
 		all.Truncate(int(limit))

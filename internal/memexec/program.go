@@ -55,12 +55,12 @@ func create() (f *os.File, seal int, err error) {
 }
 
 func (p *Program) fill(r io.Reader, limit int64, seal int) error {
-	n, err := io.Copy(p.file, io.LimitReader(r, limit+1))
+	_, err := io.Copy(&bounded{p.file, limit}, r)
+	if errors.Is(err, ErrTooLarge) {
+		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
 	if err != nil {
 		return err
-	}
-	if n > limit {
-		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
 	if err := p.file.Chmod(0o555); err != nil {
 		return err
@@ -69,6 +69,20 @@ func (p *Program) fill(r io.Reader, limit int64, seal int) error {
 		return fmt.Errorf("seal memory: %w", err)
 	}
 	return nil
+}
+
+// bounded takes no more than so many bytes. It is no more than a writer, so that
+// a reader that can write in larger pieces than io.Copy would does so.
+type bounded struct {
+	file *os.File
+	left int64
+}
+
+func (b *bounded) Write(data []byte) (int, error) {
+	if b.left -= int64(len(data)); b.left < 0 {
+		return 0, ErrTooLarge
+	}
+	return b.file.Write(data)
 }
 
 // Name is what the program was loaded as.

@@ -13,7 +13,7 @@ import (
 // foreign lets a migration of the reference migrate what the one before it has
 // answered. It needs the checked document, not its text, so nothing goes on
 // beside it. It returns what run needs to go on.
-func (r *runner) foreign(ctx context.Context, step Step, s started, last verdict) (verdict, []byte, error) {
+func (r *runner) foreign(ctx context.Context, step Step, s started, last verdict) (verdict, *message, error) {
 	defer s.program.Close() // memory that was only read
 	doc, err := last()
 	if err != nil {
@@ -28,7 +28,7 @@ func (r *runner) foreign(ctx context.Context, step Step, s started, last verdict
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := doc.Append(nil, true)
+	text, err := newMessage(doc)
 	return judged(doc), text, err
 }
 

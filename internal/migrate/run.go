@@ -45,11 +45,7 @@ type started struct {
 func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.Document, error) {
 	r.image = doc.OS
 	doc.From, doc.To = r.chain.From.String(), r.chain.To.String()
-	os, err := json.Marshal(doc.OS)
-	if err != nil {
-		return nil, err
-	}
-	text, err := doc.Append(nil, true)
+	text, err := newMessage(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +70,7 @@ func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.D
 			return nil, failed
 		}
 		last = r.judge(step, answer, cancel)
-		text = withOS(answer, os)
+		text.follow(answer)
 	}
 	return last()
 }
@@ -116,14 +112,37 @@ func (r *runner) judge(step Step, answer []byte, cancel context.CancelCauseFunc)
 	}
 }
 
-// withOS puts a member os into an answer, which has none. What is no object
-// stays as it is, to be refused.
-func withOS(answer, os []byte) []byte {
-	rest, ok := bytes.CutPrefix(answer, []byte("{"))
-	if !ok {
-		return answer
+// message is the text that the next migration is given, and memory for its
+// answer. Two pieces of memory are enough: while a migration reads one and writes
+// the other, there is no third.
+type message struct {
+	parts [][]byte
+	os    []byte // what begins a text that is made of an answer
+	held  []byte // that parts are of
+	spare []byte
+}
+
+func newMessage(doc *migration.Document) (*message, error) {
+	os, err := json.Marshal(doc.OS)
+	if err != nil {
+		return nil, err
 	}
-	return slices.Concat([]byte(`{"os":`), os, []byte(","), rest)
+	text, err := doc.Append(nil, true)
+	if err != nil {
+		return nil, err
+	}
+	begin := slices.Concat([]byte(`{"os":`), os, []byte(","))
+	return &message{parts: [][]byte{text}, os: begin, spare: make([]byte, 0, len(text)+len(text)/8)}, nil
+}
+
+// follow makes a text of an answer to the one before, about which nobody cares
+// any more. An answer has no member os. What is no object stays as it is, to be refused.
+func (m *message) follow(answer []byte) {
+	m.spare, m.held = m.held, answer
+	m.parts = [][]byte{answer}
+	if rest, ok := bytes.CutPrefix(answer, []byte("{")); ok {
+		m.parts = [][]byte{m.os, rest}
+	}
 }
 
 // prepare starts the migrations in order, one ahead. stop ends those that are not wanted any more.
@@ -173,7 +192,7 @@ func (s started) discard() {
 	}
 }
 
-func (r *runner) step(ctx context.Context, step Step, s started, text []byte) ([]byte, error) {
+func (r *runner) step(ctx context.Context, step Step, s started, text *message) ([]byte, error) {
 	report := api.MigrationStep{Name: step.Name, SHA256: step.SHA256}
 	answer, err := r.answer(ctx, step, s, text, &report)
 	if err != nil {
@@ -183,7 +202,7 @@ func (r *runner) step(ctx context.Context, step Step, s started, text []byte) ([
 	return answer, err
 }
 
-func (r *runner) answer(ctx context.Context, step Step, s started, text []byte, report *api.MigrationStep) ([]byte, error) {
+func (r *runner) answer(ctx context.Context, step Step, s started, text *message, report *api.MigrationStep) ([]byte, error) {
 	if s.program != nil {
 		defer s.program.Close()
 	}
@@ -191,7 +210,8 @@ func (r *runner) answer(ctx context.Context, step Step, s started, text []byte, 
 		return nil, fixed("Error loading migration '%s': %w", step.Name, s.err)
 	}
 	r.missing(s.process.Missing())
-	result, err := s.process.Run(ctx, text)
+	s.process.Reuse(text.spare)
+	result, err := s.process.Run(ctx, text.parts...)
 	report.Took, report.CPU, report.Message = result.Took, result.CPU, result.Message
 	r.tell(step, result.Message)
 	return result.Output, failure(step, err)

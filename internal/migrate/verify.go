@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 
@@ -179,8 +178,10 @@ func (v *verifier) read(ctx context.Context, name string, limit int64) ([]byte, 
 	if err != nil {
 		return nil, t, err
 	}
-	data, err := io.ReadAll(body)
-	return data, t, errors.Join(err, body.Close())
+	var data bytes.Buffer
+	data.Grow(int(t.Length) + bytes.MinRead)
+	_, err = data.ReadFrom(body)
+	return data.Bytes(), t, errors.Join(err, body.Close())
 }
 
 // load puts a migration's executable into sealed memory.
