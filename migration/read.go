@@ -194,18 +194,21 @@ func (r *reader) datum(name []byte) (datum, error) {
 	if !written || end-len(value) != adjoins || start < 0 || &r.text[start] != &name[0] {
 		return datum{key: k, text: value}, nil
 	}
-	return datum{key: k, text: r.text[start:end:end], at: int32(len(name) + 1)}, nil
+	return datum{key: k, text: r.text[start:end], at: int32(len(name) + 1)}, nil
 }
 
-// layers reads the layers that settings are from, which mostly stand in the same order.
+// layers reads the layers that settings are from, which mostly stand in the
+// same order. If they are all that a writer would write, they are kept.
 func (r *reader) layers(s *Store) error {
-	n := 0
-	return r.members(func(name []byte) error {
-		i, ok := n, n < len(s.sorted) && s.sorted[n].named(name)
-		if !ok {
+	start, next, tight := r.at, 0, len("{}")
+	err := r.members(func(name []byte) error {
+		i, ok := next, next < len(s.sorted) && s.sorted[next].named(name)
+		if ok {
+			tight += len(name) + len(":,")
+		} else {
 			i, ok = s.search(lookup(unquote(name)))
 		}
-		n = i + 1
+		next = i + 1
 		if !ok {
 			return fmt.Errorf("key %s has a layer, but no value", unquote(name))
 		}
@@ -214,8 +217,13 @@ func (r *reader) layers(s *Store) error {
 		}
 		var err error
 		s.sorted[i].layer, err = r.layer()
+		tight += len(s.sorted[i].layer.name()) + len(`""`)
 		return err
 	})
+	if n := len(s.sorted); n > 0 && next == n && r.at-start == tight-len(",") {
+		s.layers = r.text[start:r.at]
+	}
+	return err
 }
 
 func (r *reader) layer() (layerRank, error) {

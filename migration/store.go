@@ -22,6 +22,7 @@ import (
 type Store struct {
 	sorted   []datum          // in the order of the keys; some may be gone
 	added    map[string]datum // since sorted was made
+	layers   []byte           // of all that is sorted, as read; nil: they are not known as a text
 	metadata map[string]map[string]json.RawMessage
 	unknown  []member
 }
@@ -35,7 +36,7 @@ type datum struct {
 	layer layerRank
 }
 
-func (d datum) value() json.RawMessage { return d.text[d.at:] }
+func (d datum) value() json.RawMessage { return d.text[d.at:len(d.text):len(d.text)] }
 
 // renamed is the same value under another key.
 func (d datum) renamed(k string) datum { return datum{key: k, text: d.value(), layer: d.layer} }
@@ -233,11 +234,15 @@ func (s *Store) find(k string) (datum, bool) {
 // put changes a key in its place, or notes a new one: inserting each into the
 // sorted ones would cost as much as there are.
 func (s *Store) put(d datum) {
-	if i, ok := s.search(d.key); ok {
-		s.sorted[i] = d
+	i, ok := s.search(d.key)
+	if !ok {
+		s.added[d.key], s.layers = d, nil
 		return
 	}
-	s.added[d.key] = d
+	if before := s.sorted[i]; before.layer != d.layer || (before.text == nil) != (d.text == nil) {
+		s.layers = nil
+	}
+	s.sorted[i] = d
 }
 
 func (s *Store) search(k string) (int, bool) {

@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -17,11 +18,17 @@ import (
 // give equal bytes: members have a fixed order, keys that of their texts, and
 // members that are not known come last, as they were.
 func (d *Document) Write(w io.Writer) error {
-	text, err := d.Append(nil, false)
+	pieces, err := d.pieces(false)
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(text); err != nil {
+	out := bufio.NewWriter(w)
+	for _, p := range pieces {
+		if _, err := out.Write(p); err != nil {
+			return fmt.Errorf("write document: %w", err)
+		}
+	}
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write document: %w", err)
 	}
 	return nil
@@ -30,32 +37,46 @@ func (d *Document) Write(w io.Writer) error {
 // Append appends the document's text to out: what Write writes, or, for whoever
 // starts a migration, the same with os.
 func (d *Document) Append(out []byte, withOS bool) ([]byte, error) {
-	w := &writer{out: slices.Grow(out, d.size+d.size/8)}
+	pieces, err := d.pieces(withOS)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(append([][]byte{out}, pieces...)...), nil
+}
+
+func (d *Document) pieces(withOS bool) ([][]byte, error) {
+	var w writer
 	w.document(d, withOS)
 	if w.err != nil {
 		return nil, fmt.Errorf("write document: %w", w.err)
 	}
-	if size := len(w.out) - len(out); size > MaxDocument {
+	pieces, size := w.all(), 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	if size > MaxDocument {
 		return nil, fmt.Errorf("write document: it would have %d bytes; at most %d are possible", size, MaxDocument)
 	}
-	return w.out, nil
+	return pieces, nil
 }
 
 // writer appends JSON. It keeps the first error and goes on: there is nothing
 // that an error could spoil.
 type writer struct {
-	out []byte
-	err error
+	rope
+	first bool // nothing was written into the object that was opened last
+	err   error
 }
 
 func (w *writer) document(d *Document, withOS bool) {
-	w.out = append(w.out, `{"version":`...)
-	w.out = strconv.AppendInt(w.out, FormatVersion, 10)
+	w.open()
+	w.name("version")
+	w.add(strconv.Itoa(FormatVersion))
 	if withOS {
 		text, err := encode("os", d.OS)
 		w.fail(err)
 		w.name("os")
-		w.out = append(w.out, text...)
+		w.stay(text)
 	}
 	w.name("from")
 	w.text(d.From)
@@ -66,7 +87,8 @@ func (w *writer) document(d *Document, withOS bool) {
 	group(w, "shadowed", d.Shadowed)
 	group(w, "pending", d.Pending)
 	w.members(d.unknown)
-	w.out = append(w.out, "}\n"...)
+	w.close()
+	w.add("\n")
 }
 
 // group writes a member with several stores, if there are any.
@@ -101,26 +123,41 @@ func (w *writer) store(s *Store, other Layer) {
 	w.close()
 }
 
+// member writes a key and its value, as they were read if they still are that.
+func (w *writer) member(d *datum) {
+	if d.at == 0 {
+		w.key(d.key)
+	} else if w.follow(d.text) {
+		return
+	} else {
+		w.comma()
+	}
+	w.stay(d.text)
+}
+
 // layers writes the layers that settings are from. One that is new, and not
 // placed, has that of its part: of live settings the user's, of others none.
 func (w *writer) layers(s *Store, other Layer) {
-	first := true
+	if s.layers != nil {
+		w.name("layers")
+		w.stay(s.layers)
+		return
+	}
+	some := false
 	for i := range s.sorted {
 		layer := cmp.Or(s.sorted[i].layer, rankOf(other))
 		if layer == noLayer {
 			continue
 		}
-		if first {
+		if !some {
 			w.name("layers")
 			w.open()
-			first = false
+			some = true
 		}
-		w.memberName(&s.sorted[i])
-		w.out = append(w.out, '"')
-		w.out = append(w.out, layer.name()...)
-		w.out = append(w.out, '"')
+		w.key(s.sorted[i].key)
+		w.text(string(layer.name()))
 	}
-	if !first {
+	if some {
 		w.close()
 	}
 }
@@ -136,7 +173,7 @@ func (w *writer) metadata(s *Store) {
 		w.open()
 		for _, name := range s.MetadataOf(k) {
 			w.name(name)
-			w.out = append(w.out, s.metadata[k][name]...)
+			w.stay(s.metadata[k][name])
 		}
 		w.close()
 	}
@@ -146,67 +183,56 @@ func (w *writer) metadata(s *Store) {
 func (w *writer) members(unknown []member) {
 	for _, m := range unknown {
 		w.name(m.name)
-		w.out = append(w.out, m.text...)
+		w.stay(m.text)
 	}
 }
 
-func (w *writer) open()  { w.out = append(w.out, '{') }
-func (w *writer) close() { w.out = append(w.out, '}') }
+func (w *writer) open() {
+	w.add("{")
+	w.first = true
+}
+
+func (w *writer) close() {
+	w.add("}")
+	w.first = false
+}
 
 // name writes a member's name, after a comma if it is not the first.
 func (w *writer) name(name string) {
 	w.comma()
 	w.text(name)
-	w.out = append(w.out, ':')
-}
-
-// member writes a key and its value, as they were read if they still are that.
-func (w *writer) member(d *datum) {
-	if d.at == 0 {
-		w.key(d.key)
-	} else {
-		w.comma()
-	}
-	w.out = append(w.out, d.text...)
-}
-
-// memberName is member without the value.
-func (w *writer) memberName(d *datum) {
-	if d.at == 0 {
-		w.key(d.key)
-		return
-	}
-	w.comma()
-	w.out = append(w.out, d.text[:d.at]...)
+	w.add(":")
 }
 
 // key is name for a key: nothing in it but quotes needs an escape.
 func (w *writer) key(k string) {
 	w.comma()
-	w.out = append(w.out, '"')
+	w.add(`"`)
 	for {
 		plain, rest, quote := strings.Cut(k, `"`)
-		w.out = append(w.out, plain...)
+		w.add(plain)
 		if !quote {
 			break
 		}
-		w.out = append(w.out, `\"`...)
+		w.add(`\"`)
 		k = rest
 	}
-	w.out = append(w.out, '"', ':')
+	w.add(`":`)
 }
 
 func (w *writer) comma() {
-	if w.out[len(w.out)-1] != '{' {
-		w.out = append(w.out, ',')
+	if !w.first {
+		w.add(",")
 	}
+	w.first = false
 }
 
 func (w *writer) text(s string) {
-	out, err := jsontext.AppendQuote(w.out, s)
+	w.end()
+	out, err := jsontext.AppendQuote(w.own, s)
 	w.fail(err)
 	if err == nil {
-		w.out = out
+		w.own = out
 	}
 }
 
