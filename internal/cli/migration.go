@@ -39,8 +39,8 @@ func PrintMigration(w io.Writer, m api.Migration) {
 	for _, e := range m.Diff {
 		fmt.Fprintf(w, "  %s (%s): %s -> %s\n", e.Key, e.Layer, side(e.Before), side(e.After))
 	}
-	printMisfits(w, "the new model refuses", m.Violations)
-	printMisfits(w, "does not fit, as before", m.Before)
+	PrintMisfits(w, "  the new model refuses", m.Violations)
+	PrintMisfits(w, "  does not fit, as before", m.Before)
 	for _, text := range m.Warnings {
 		fmt.Fprintf(w, "  warning: %s\n", text)
 	}
@@ -59,13 +59,4 @@ func side(value []byte) string {
 		return "not set"
 	}
 	return string(value)
-}
-
-func printMisfits(w io.Writer, what string, list []api.Misfit) {
-	for _, v := range list {
-		fmt.Fprintf(w, "  %s: %s (%s): %s\n", what, v.Key, v.Layer, v.Message)
-		if v.Hint != "" {
-			fmt.Fprintf(w, "    hint: %s\n", v.Hint)
-		}
-	}
 }

@@ -65,7 +65,7 @@ func (a *app) importFrom(c *cobra.Command, from string, o takeover.Options) erro
 	o.BootID = bootID()
 	report, err := takeover.Import(c.Context(), from, a.file(), o)
 	if refused, ok := errors.AsType[*takeover.RefusedError](err); ok {
-		printRefused(a.Err, refused.Refused, "refused")
+		cli.PrintMisfits(a.Err, "refused", refused.Refused)
 		return &api.Error{
 			Code: api.CodeInvalidValue, Message: fmt.Sprintf("the model of %s refuses %s; nothing was imported", o.Model.Variant(), count(len(refused.Refused), "value")),
 			Hint: "--lenient stores them all the same: without effect, but not lost",
@@ -102,7 +102,7 @@ func printImport(w io.Writer, r *takeover.Report, from string, o takeover.Option
 		verb = "would import"
 		printKeys(w, r)
 	}
-	printRefused(w, r.Refused, "without effect")
+	cli.PrintMisfits(w, "without effect", r.Refused)
 	for _, name := range r.Ignored {
 		fmt.Fprintf(w, "ignored: %s is no name of a key\n", name)
 	}
@@ -129,12 +129,6 @@ func printKeys(w io.Writer, r *takeover.Report) {
 		}
 	}
 	cli.Table(w, rows)
-}
-
-func printRefused(w io.Writer, list []api.Misfit, word string) {
-	for _, r := range list {
-		fmt.Fprintf(w, "%s: %s\n", word, takeover.Why(r))
-	}
 }
 
 const exportHelp = `Writes the settings as the reference stores them: effective values with the

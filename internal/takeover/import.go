@@ -75,17 +75,9 @@ func (e *RefusedError) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "import datastore: the model refuses %d of its values; nothing was imported", len(e.Refused))
 	for _, m := range e.Refused {
-		text.WriteString("\n  " + Why(m))
+		fmt.Fprintf(&text, "\n  %s: %s", m.Key, strings.TrimPrefix(m.Message, m.Key+": "))
 	}
 	return text.String()
-}
-
-// Why says which value was refused, and why.
-func Why(m api.Misfit) string {
-	if strings.HasPrefix(m.Message, m.Key+":") {
-		return m.Message
-	}
-	return m.Key + ": " + m.Message
 }
 
 // Import makes the datastore at path, which must not exist yet, from that of
