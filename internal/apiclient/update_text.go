@@ -27,6 +27,9 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 	}
 	if c := u.Last; c != nil {
 		add("last command", commandText(*c))
+		for _, line := range furtherLines(*c) {
+			rows = append(rows, []string{"", line})
+		}
 	}
 	add("next", nextText(u.Next, now))
 	for _, h := range u.Holds {
@@ -118,7 +121,20 @@ func commandText(c api.UpdateCommand) string {
 	}
 	text := fmt.Sprintf("%s, %s, %s", c.Type, strings.ToLower(c.Status), ended)
 	if c.Status == api.UpdateFailed {
-		text += ": " + cli.OneLine(c.Stderr)
+		first, _, _ := strings.Cut(c.Stderr, "\n")
+		text += ": " + cli.OneLine(first)
 	}
 	return text
+}
+
+// furtherLines are what a failed command said behind its first line, such as what to do.
+func furtherLines(c api.UpdateCommand) []string {
+	if c.Status != api.UpdateFailed {
+		return nil
+	}
+	lines := strings.Split(strings.TrimSpace(c.Stderr), "\n")[1:]
+	for i := range lines {
+		lines[i] = cli.OneLine(lines[i])
+	}
+	return lines
 }

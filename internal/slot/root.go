@@ -32,7 +32,7 @@ func Of(root paths.Root) (*Disk, error) {
 	}
 	text, err := durable.ReadFile(root.Disk(), maxDiskFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("find disk of %s: %w; %s would name an image of a disk", root, ErrNoDisk, root.Disk())
+		return nil, fmt.Errorf("find disk of %s: %w; hostler sandbox disk FILE --for DIR gives it a disk", root, ErrNoDisk)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find disk of %s: %w", root, err)

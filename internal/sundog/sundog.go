@@ -67,7 +67,7 @@ boot, setting generators make what has no value, and every file is rendered.
   sundog userdata reload          load user data again, and apply what changed
   sundog lint FILE                check user data without a server
 
-What a boot did: apiclient status --boot 0.
+What a boot did: apiclient status --boot last.
 
 Exit codes: 0 the host is configured, perhaps without something that is named;
 1 it is not; 2 wrong usage.`

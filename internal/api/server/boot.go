@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -63,8 +62,12 @@ func (s *Server) getBoot(w http.ResponseWriter, r *http.Request) error {
 }
 
 func noBoot(text string) error {
+	message := "there is no report of boot " + text
+	if text == lastBoot {
+		message = "no boot was reported yet"
+	}
 	return &api.Error{
-		Code: api.CodeNotFound, Message: fmt.Sprintf("there is no report of boot %s", text),
-		Hint: "GET /boots lists those that are kept; sundog writes one at each boot",
+		Code: api.CodeNotFound, Message: message,
+		Hint: "sundog writes one at each boot, hostler sandbox boot DIR in a sandbox; 'apiclient raw -u /boots' lists those that are kept",
 	}
 }
