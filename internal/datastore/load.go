@@ -11,6 +11,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/datastore/boltfile"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
@@ -53,9 +54,12 @@ func newestSound(pages *boltfile.File, opts Options) (best *commit, damage, err 
 }
 
 // openPages opens a file to be read page by page. The error is errDamaged if
-// there is a file, but nothing in it.
+// there is a file, but nothing in it, or something else under its name.
 func openPages(path string) (*os.File, *boltfile.File, error) {
-	f, err := os.Open(path)
+	f, err := durable.Open(path)
+	if errors.Is(err, durable.ErrNotRegular) {
+		return nil, nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -95,7 +95,7 @@ func (s *Store) open() error {
 // acquire takes a lock that ends with the process. It is not on the datastore
 // file, since that file is replaced when it is damaged.
 func acquire(path string, wait time.Duration) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := durable.OpenLock(path)
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func (s *Store) restore(r *Recovery, inFile *commit) (*commit, error) {
 	}
 	if r.SetAside != "" {
 		r.Lost = s.lostSince(c)
-		if err := durable.Link(s.opts.FS, s.path, r.SetAside); err != nil {
+		if err := s.setAside(r.SetAside); err != nil {
 			return nil, fmt.Errorf("set damaged file aside: %w", err)
 		}
 	}
@@ -116,6 +116,15 @@ func (s *Store) restore(r *Recovery, inFile *commit) (*commit, error) {
 	s.recovered = r
 	s.report(r)
 	return c, nil
+}
+
+// setAside gives what is at s.path a second name, or, as a folder can have only
+// one, another.
+func (s *Store) setAside(to string) error {
+	if info, err := os.Lstat(s.path); err == nil && info.IsDir() {
+		return durable.Rename(s.opts.FS, s.path, to)
+	}
+	return durable.Link(s.opts.FS, s.path, to)
 }
 
 // lostSince counts the commits that the damaged file had after c, if its meta

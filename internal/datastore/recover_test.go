@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/datastore/boltfile"
 	"github.com/hostler-os/hostler/internal/durable"
@@ -324,6 +325,28 @@ func TestMissingFileIsRestoredFromTheCopy(t *testing.T) {
 	}
 	if r := s.Recovered(); r == nil || r.Source != SourceCopy || r.AsOf.IsZero() {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// TestSomethingElseInTheFilesPlace: a FIFO must not be waited for, a folder not stand in the way.
+func TestSomethingElseInTheFilesPlace(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"fifo":   func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "x"), 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, _ := damagedStore(t)
+			if err := errors.Join(os.Remove(path), put(path)); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, path, Options{})
+			if n, err := numberOf(s); n != "2" || err != nil {
+				t.Errorf("got commit %s, %v", n, err)
+			}
+			if r := s.Recovered(); r == nil || r.Source != SourceCopy || r.SetAside == "" {
+				t.Errorf("got %+v", r)
+			}
+		})
 	}
 }
 

@@ -21,8 +21,8 @@
 // folders that exist to be on disk. It is not for files that are changed in
 // place: the datastore has bbolt for that.
 //
-// Reading is a side of it only in [ReadFile], which trusts neither the kind nor
-// the size of what it finds under a name.
+// Reading is a side of it only in [ReadFile], [Open] and [OpenLock], which trust
+// neither the kind nor the size of what they find under a name.
 package durable
 
 import (
@@ -300,21 +300,44 @@ func CleanDir(fsys FS, dir string) error {
 // ErrTooLarge is returned by ReadFile for a file that is larger than its caller expects.
 var ErrTooLarge = errors.New("file is too large")
 
+// ErrNotRegular is returned by Open, OpenLock and ReadFile for a folder, a FIFO,
+// a device: what else there may be under a file's name.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Open opens a regular file to be read.
+func Open(path string) (*os.File, error) {
+	// Opening a FIFO would wait for a writer.
+	return openRegular(path, os.O_RDONLY|unix.O_NONBLOCK)
+}
+
+// OpenLock opens the file at path to be locked, and makes it if there is none.
+// A link in its place is refused: what is behind it is not ours to make or change.
+func OpenLock(path string) (*os.File, error) {
+	return openRegular(path, os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK|unix.O_NOFOLLOW)
+}
+
+func openRegular(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // ReadFile reads a regular file of at most limit bytes.
 func ReadFile(path string, limit int64) ([]byte, error) {
-	// Opening a FIFO would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err

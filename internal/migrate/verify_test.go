@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -72,6 +73,11 @@ func TestAttacks(t *testing.T) {
 		{"it is a link to elsewhere", link(flip), loading},
 		{"it is a link to elsewhere, where the right thing is", link(func(b []byte) []byte { return b }), loading},
 		{"it is a pipe", pipe, loading},
+		{"its folder is a pipe", func(t *testing.T, w *migratetest.World) {
+			if err := errors.Join(os.RemoveAll(w.Root.Migrations()), unix.Mkfifo(w.Root.Migrations(), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}, "Error loading manifest: "},
 		{"the manifest is altered", func(t *testing.T, w *migratetest.World) { alter(t, cached(t, w, "manifest.json"), flip) }, "Error loading manifest: "},
 		{"the manifest is emptied", func(t *testing.T, w *migratetest.World) {
 			alter(t, cached(t, w, "manifest.json"), func([]byte) []byte { return nil })

@@ -31,7 +31,7 @@ func Read(dir string) (*Store, error) {
 }
 
 func read(dir string) (*Store, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(dir + "/.") // with the dot, a FIFO in its place is refused, else waited for
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
 	}

@@ -287,6 +287,13 @@ func TestReadRefuses(t *testing.T) {
 	if _, err := refstore.Read(filepath.Join(t.TempDir(), "none")); !errors.Is(err, refstore.ErrNone) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := mkfifo(pipe); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refstore.Read(pipe); err == nil {
+		t.Error("a pipe is taken for a datastore")
+	}
 }
 
 // relink makes a link lead elsewhere.

@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/service"
 )
 
 // PrintRestarts writes the recorded commands as a table, oldest first.
 func PrintRestarts(w io.Writer, root paths.Root) error {
-	file, err := os.Open(root.Restarts())
+	file, err := durable.Open(root.Restarts())
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err = fmt.Fprintln(w, "no command was run yet")
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/service"
 )
@@ -233,6 +234,23 @@ func readRecords(t *testing.T, file string) []service.Record {
 		all = append(all, r)
 	}
 	return all
+}
+
+// TestRecorderOfOtherThings: a FIFO must not be waited for, a link not be followed.
+func TestRecorderOfOtherThings(t *testing.T) {
+	dir := t.TempDir()
+	fifo, link, beyond := filepath.Join(dir, "fifo"), filepath.Join(dir, "link"), filepath.Join(dir, "beyond")
+	if err := errors.Join(unix.Mkfifo(fifo, 0o600), os.Symlink(beyond, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, records := range []string{fifo, link} {
+		if _, err := service.Recorder(records, fifo+".faults", 0).Run(t.Context(), service.Command{Line: "x"}); err == nil {
+			t.Errorf("recorded in %s", records)
+		}
+	}
+	if _, err := os.Lstat(beyond); err == nil {
+		t.Error("a file was made where a link leads")
+	}
 }
 
 func TestRecorderRefusesAnEndedContext(t *testing.T) {

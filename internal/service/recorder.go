@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Recorder appends each command as one JSON line to the file records instead
@@ -125,7 +127,8 @@ func (r recorder) append(record Record) error {
 	if err := os.MkdirAll(filepath.Dir(r.records), 0o755); err != nil {
 		return fmt.Errorf("record command: %w", err)
 	}
-	f, err := os.OpenFile(r.records, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	// Neither is a FIFO waited for, nor is anything made where a link leads.
+	f, err := os.OpenFile(r.records, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return fmt.Errorf("record command: %w", err)
 	}

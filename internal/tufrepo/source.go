@@ -69,7 +69,7 @@ func (d dir) Target(ctx context.Context, want Fetch) (*Body, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(d.targets)
+	root, err := os.OpenRoot(d.targets + "/.") // with the dot, a FIFO in its place is refused, else waited for
 	if err != nil {
 		return nil, fmt.Errorf("open targets: %w", err)
 	}

@@ -25,7 +25,7 @@ func Lock(ctx context.Context, path string, patience time.Duration) (unlock func
 	if err := durable.MkdirAll(durable.OS{}, filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := durable.OpenLock(path)
 	if err != nil {
 		return nil, err
 	}

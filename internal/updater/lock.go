@@ -76,7 +76,7 @@ func (u *Updater) openLock() (*os.File, error) {
 	if err := durable.MkdirAll(durable.OS{}, filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	return durable.OpenLock(path)
 }
 
 func flock(f *os.File, how int) error {

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/hostler-os/hostler/internal/durable"
 )
 
@@ -118,7 +116,7 @@ func (s *Stage) File(ctx context.Context, name, path string) (Target, error) {
 		return t, nil
 	}
 	again, err := s.Make(ctx, name, func(w io.Writer) error {
-		f, err := openRegular(path)
+		f, err := durable.Open(path)
 		if err != nil {
 			return err
 		}
@@ -197,7 +195,7 @@ func holds(ctx context.Context, path string, t Target) (bool, error) {
 }
 
 func digestFile(ctx context.Context, path string) (Target, error) {
-	f, err := openRegular(path)
+	f, err := durable.Open(path)
 	if err != nil {
 		return Target{}, err
 	}
@@ -205,19 +203,4 @@ func digestFile(ctx context.Context, path string) (Target, error) {
 	count := &counter{sum: sha256.New(), ctx: ctx}
 	_, err = io.Copy(count, f)
 	return count.target(), err
-}
-
-func openRegular(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
