@@ -128,7 +128,7 @@ var rooms = []struct {
 	{"sundog", []string{
 		"api", "api/client", "bootlog", "cli", "cli/clihelp", "durable", "generate", "key", "lint", "model", "paths", "schnauzer", "userdata",
 	}},
-	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
+	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "durable", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "nearest", "paths", "slot"}},
 	{"refmigrate", []string{"durable", "key", "memexec", "migration", "refstore"}},
