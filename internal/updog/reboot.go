@@ -45,7 +45,7 @@ func (d door) alone(ctx context.Context) error {
 	a := reboot.Authority{
 		Start:      shutdown,
 		Inhibitors: d.inhibitors,
-		Changes:    func() (bool, []api.Change, error) { return false, nil, nil },           // without apiserver there are none
+		Changes:    func() (bool, []api.Change, error) { return false, nil, nil },            // without apiserver there are none
 		Updates:    func(context.Context) (api.Updates, error) { return api.Updates{}, nil }, // but this one
 	}
 	return a.Reboot(ctx, api.RebootCareful)

@@ -46,7 +46,7 @@ func TestRebootAlone(t *testing.T) {
 		t.Error(err)
 	}
 	for script, want := range map[string]string{
-		"":                         `Failed to reboot: exec: "shutdown": executable file not found in $PATH: `,
+		"":                        `Failed to reboot: exec: "shutdown": executable file not found in $PATH: `,
 		"echo no way >&2; exit 1": "Failed to reboot: exit status 1: no way",
 	} {
 		d, _ := newDoor(t, script)
