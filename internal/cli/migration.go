@@ -49,7 +49,11 @@ func PrintMigration(w io.Writer, m api.Migration) {
 func printSteps(w io.Writer, steps []api.MigrationStep) {
 	var rows [][]string
 	for _, s := range steps {
-		rows = append(rows, []string{"  " + s.Name, took(s.Took), s.Error})
+		contract := ""
+		if s.Reference {
+			contract = "of the reference"
+		}
+		rows = append(rows, []string{"  " + s.Name, took(s.Took), contract, s.Error})
 	}
 	Table(w, rows)
 }

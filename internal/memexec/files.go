@@ -22,7 +22,8 @@ type Files struct {
 	Count int64 // files and folders that fit in
 
 	// Fill puts into the folder dir what the program will find in its root, before
-	// it starts. Where a second try is needed, the folder is another one.
+	// it starts. Files must be readable by everybody; folders are made so. Where a
+	// second try is needed, dir is another one.
 	Fill func(dir string) error
 
 	// Folders in the root: those that the program may read, and those in which it
@@ -108,8 +109,8 @@ func receive(socket int) (fd int, err error) {
 	return fds[0], nil
 }
 
-// admit gives the program, which is another user if root starts it, what it may
-// read and write, whatever the caller's mask is.
+// admit lets the program, which is another user if root starts it, into the
+// folders, whatever the caller's mask is.
 func (f *Files) admit(root bool) error {
 	if !root {
 		return nil
@@ -120,13 +121,10 @@ func (f *Files) admit(root bool) error {
 		}
 	}
 	return filepath.WalkDir(f.Dir()+"/", func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || !e.IsDir() {
 			return err
 		}
-		if e.IsDir() {
-			return os.Chmod(path, 0o755)
-		}
-		return os.Chmod(path, 0o644)
+		return os.Chmod(path, 0o755)
 	})
 }
 

@@ -24,7 +24,7 @@ func someFiles(t *testing.T) *Files {
 }
 
 func fillSome(dir string) error {
-	return errors.Join(os.Mkdir(dir+"/in", 0o700), os.Mkdir(dir+"/out", 0o700), os.WriteFile(dir+"/in/a", []byte("text"), 0o600))
+	return errors.Join(os.Mkdir(dir+"/in", 0o700), os.Mkdir(dir+"/out", 0o700), os.WriteFile(dir+"/in/a", []byte("text"), 0o644))
 }
 
 func tryWith(t *testing.T, s Sandbox, f *Files, args ...string) (Result, error) {

@@ -97,11 +97,11 @@ func fill(dir string, s *refstore.Store, image migration.OS) error {
 			return err
 		}
 	}
-	release := []byte(osRelease(image))
-	return errors.Join(
-		refstore.WriteFolder(durable.OS{}, dir+"/"+source, s),
-		os.WriteFile(dir+"/usr/lib/os-release", release, 0o644),
-		os.WriteFile(dir+"/etc/os-release", release, 0o644))
+	err := refstore.WriteFolder(durable.OS{}, dir+"/"+source, s)
+	for _, name := range []string{"/usr/lib/os-release", "/etc/os-release"} {
+		err = errors.Join(err, os.WriteFile(dir+name, []byte(osRelease(image)), 0o644), os.Chmod(dir+name, 0o644)) // whatever the mask is
+	}
+	return err
 }
 
 func readTarget(files *memexec.Files) (*refstore.Store, error) {

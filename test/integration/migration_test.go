@@ -32,7 +32,7 @@ func (h images) wantSettings(version, motd string) {
 
 func TestVersionsOverOneDatastore(t *testing.T) {
 	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "motd")
+	w.Step("1.0.0", "1.1.0", "motd", "ref-motd")
 	w.Step("1.1.0", "1.2.0", "motd-2", "fail")
 	w.Prepare()
 	h := images{host{machine.New(t, installed, "testdata/host", "testdata/boot", string(w.Root)), t}}
@@ -46,7 +46,7 @@ func TestVersionsOverOneDatastore(t *testing.T) {
 	// Forward.
 	h.boot("1.1.0")
 	h.wantBoot(api.BootDone, true)
-	h.wantSettings("1.1.0", "hi+")
+	h.wantSettings("1.1.0", "hi++")
 	h.set(0, "dns.search-list=[\"example.com\"]")
 
 	// A migration fails: the host can be read, and not changed.
@@ -61,7 +61,7 @@ func TestVersionsOverOneDatastore(t *testing.T) {
 	// The host goes back to the old version, which tells why.
 	h.boot("1.1.0")
 	h.wantBoot(api.BootDone, true)
-	h.wantSettings("1.1.0", "hi+")
+	h.wantSettings("1.1.0", "hi++")
 	if out := h.Must("apiclient", "status"); !strings.Contains(out, "the settings could not be brought from 1.1.0 to 1.2.0") {
 		t.Errorf("the old version does not tell of the failure:\n%s", out)
 	}
