@@ -20,23 +20,31 @@ func (e *GapError) Hint() string {
 	return fmt.Sprintf("add a step from %s to the migrations of the manifest (in Release.toml), with an empty list if it needs none", e.At)
 }
 
+// MaxChain is how many migrations a host runs at most between two versions: each
+// is a process, and one that is named a hundred thousand times would never end.
+const MaxChain = 1024
+
 // Chain returns the targets that carry data from one version to another, in the
 // order in which they run; backward, the forward chain reversed as a whole. Of
 // several ways it takes the one of the largest steps, as the reference does; where
 // that ends before the target, the reference gives up, and this goes back to
-// the next smaller step. The error is a *GapError if there is no way at all.
+// the next smaller step. The error is a *GapError if there is no way at all;
+// one of more than MaxChain targets is refused.
 func (m *Manifest) Chain(from, to Version) ([]string, error) {
 	low, high := from, to
 	if from.Compare(to) > 0 {
 		low, high = to, from
 	}
-	w := walk{high: high, steps: m.steps(high), dead: make(map[Version]bool)}
+	w := walk{high: high, steps: m.steps(high), tried: make(map[Version]int), dead: make(map[Version]bool)}
 	if !w.reach(low) {
 		return nil, &GapError{At: w.end(low), Target: high}
 	}
 	var targets []string
 	for _, step := range w.path {
 		targets = append(targets, step.Targets...)
+	}
+	if len(targets) > MaxChain {
+		return nil, fmt.Errorf("%d migrations lead from %s to %s; at most %d are possible", len(targets), low, high, MaxChain)
 	}
 	if low != from {
 		slices.Reverse(targets)
@@ -58,10 +66,12 @@ func (m *Manifest) steps(high Version) map[Version][]Migration {
 	return steps
 }
 
-// walk looks for a way to high; dead are versions that none begins at.
+// walk looks for a way to high; dead are versions that none begins at, tried is
+// how many of a version's steps lead to such.
 type walk struct {
 	high  Version
 	steps map[Version][]Migration
+	tried map[Version]int
 	dead  map[Version]bool
 	path  []Migration
 }
@@ -70,10 +80,9 @@ type walk struct {
 func (w *walk) reach(at Version) bool {
 	start := at
 	for at != w.high {
-		i := slices.IndexFunc(w.steps[at], func(s Migration) bool { return !w.dead[s.To] })
-		if i >= 0 {
-			w.path = append(w.path, w.steps[at][i])
-			at = w.steps[at][i].To
+		if s, ok := w.step(at); ok {
+			w.path = append(w.path, s)
+			at = s.To
 			continue
 		}
 		if at == start {
@@ -84,6 +93,18 @@ func (w *walk) reach(at Version) bool {
 		w.path = w.path[:len(w.path)-1]
 	}
 	return true
+}
+
+// step is the largest one from a version that may still lead to high. None is
+// looked at again after it was found to lead nowhere.
+func (w *walk) step(at Version) (Migration, bool) {
+	for _, s := range w.steps[at][w.tried[at]:] {
+		if !w.dead[s.To] {
+			return s, true
+		}
+		w.tried[at]++
+	}
+	return Migration{}, false
 }
 
 // end is where the largest steps lead.

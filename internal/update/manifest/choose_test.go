@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,6 +238,27 @@ func TestChain(t *testing.T) {
 }
 
 // A chain leads from step to step, and back the same way.
+// TestHostileChains are what a publisher who was robbed may sign.
+func TestHostileChains(t *testing.T) {
+	from, to := number(t, 1), number(t, 2)
+	many := &Manifest{Migrations: []Migration{{From: from, To: to, Targets: slices.Repeat([]string{"tiny"}, MaxChain)}}}
+	if targets, err := many.Chain(from, to); err != nil || len(targets) != MaxChain {
+		t.Errorf("%d targets, %v", len(targets), err)
+	}
+	many.Migrations[0].Targets = append(many.Migrations[0].Targets, "tiny")
+	if _, err := many.Chain(to, from); err == nil || !strings.Contains(err.Error(), "at most 1024 are possible") {
+		t.Errorf("one more: %v", err)
+	}
+	// Looking at each of its steps again after each of its dead ends would take minutes.
+	star, low := new(Manifest), Version{}
+	for i := range uint64(200_000) {
+		star.Migrations = append(star.Migrations, Migration{From: low, To: Version{numbers: [3]uint64{0, 1, i}}})
+	}
+	if _, err := star.Chain(low, to); err == nil {
+		t.Error("a way was found where there is none")
+	}
+}
+
 func TestRapidChain(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := new(Manifest)
