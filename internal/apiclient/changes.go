@@ -270,10 +270,13 @@ func printChange(w io.Writer, c *api.Change) {
 		add(c.Error.Hint != "", "hint", c.Error.Hint)
 	}
 	cli.Table(w, rows)
-	section(w, "settings", c.Plan.Edits, printEdit)
-	section(w, "files", changedFiles(&c.Plan), printFile)
-	section(w, "services", c.Plan.Restarts, printRestart)
-	section(w, "tasks", c.Tasks, printTask)
+	cli.PrintPlanned(w, &c.Plan)
+	if len(c.Tasks) > 0 {
+		fmt.Fprintln(w, "tasks")
+	}
+	for _, task := range c.Tasks {
+		printTask(w, task)
+	}
 	for _, text := range c.Plan.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", text)
 	}

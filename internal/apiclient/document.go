@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/hostler-os/hostler/internal/cli"
 )
 
 // checkJSON accepts exactly one JSON document in UTF-8 whose objects have no
@@ -62,7 +64,7 @@ func parseDocument(source string, text []byte) (map[string]any, error) {
 	}
 	settings, ok := below.(map[string]any)
 	if !ok {
-		return nil, wordf(nil, "Failed to deserialize settings from '%s' into this variant's model: settings: expected a table, got %s", source, valueText(below))
+		return nil, wordf(nil, "Failed to deserialize settings from '%s' into this variant's model: settings: expected a table, got %s", source, cli.ValueText(below))
 	}
 	return settings, nil
 }

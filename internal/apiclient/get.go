@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -235,7 +234,7 @@ func (a *app) printTree(tree any, o getOptions) error {
 func printLeaves(w io.Writer, tree any) {
 	var rows [][]string
 	walk(tree, "", func(k key.Key, value any) {
-		rows = append(rows, []string{string(k), valueText(value)})
+		rows = append(rows, []string{string(k), cli.ValueText(value)})
 	})
 	slices.SortFunc(rows, func(x, y []string) int { return strings.Compare(x[0], y[0]) })
 	cli.Table(w, append([][]string{{"KEY", "VALUE"}}, rows...))
@@ -250,17 +249,4 @@ func walk(tree any, at key.Key, leaf func(key.Key, any)) {
 	for name, value := range object {
 		walk(value, childKey(at, name), leaf)
 	}
-}
-
-// valueText is a value on one line: JSON, with its special characters escaped.
-func valueText(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Sprint(value)
-	}
-	plain, err := jsontext.AppendFormat(nil, text)
-	if err != nil {
-		return string(text)
-	}
-	return cli.OneLine(string(plain))
 }

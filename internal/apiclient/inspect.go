@@ -101,7 +101,7 @@ func addLeaves(rows *[][]string, name string, v json.RawMessage) {
 	}
 	var texts []string
 	walk(tree, "", func(k key.Key, value any) {
-		texts = append(texts, strings.TrimPrefix(string(k)+" = ", " = ")+valueText(value))
+		texts = append(texts, strings.TrimPrefix(string(k)+" = ", " = ")+cli.ValueText(value))
 	})
 	slices.Sort(texts)
 	for _, text := range texts {
@@ -114,13 +114,13 @@ func optionalText(v json.RawMessage) string {
 	if v == nil {
 		return ""
 	}
-	return rawText(v)
+	return cli.RawText(v)
 }
 
 func rawTexts(values []json.RawMessage) string {
 	texts := make([]string, len(values))
 	for i, v := range values {
-		texts[i] = rawText(v)
+		texts[i] = cli.RawText(v)
 	}
 	return strings.Join(texts, "  ")
 }
@@ -197,16 +197,16 @@ func changeName(e api.HistoryEntry) string {
 
 func editText(e api.Edit) string {
 	name := strings.TrimPrefix(e.Key, "settings.")
-	if same(e) {
-		return fmt.Sprintf("%s: %s, as before%s", name, clipped(e.After), inLayer(e))
+	if cli.SameValue(e) {
+		return fmt.Sprintf("%s: %s, as before%s", name, clipped(e.After), cli.OfLayer(e))
 	}
-	return fmt.Sprintf("%s: %s → %s%s", name, clipped(e.Before), clipped(e.After), inLayer(e))
+	return fmt.Sprintf("%s: %s → %s%s", name, clipped(e.Before), clipped(e.After), cli.OfLayer(e))
 }
 
 // clipped keeps a table's lines readable.
 func clipped(v json.RawMessage) string {
 	const most = 60
-	text := []rune(rawText(v))
+	text := []rune(cli.RawText(v))
 	if len(text) > most {
 		return string(text[:most-1]) + "…"
 	}

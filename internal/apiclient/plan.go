@@ -40,7 +40,7 @@ type planOptions struct {
 }
 
 func newPlan(a *app) *cobra.Command {
-	return planCommand(a, printPlan, &cobra.Command{
+	return planCommand(a, cli.PrintPlan, &cobra.Command{
 		Use:     "plan [KEY=VALUE…] [URI…]",
 		Short:   "show what a change would do",
 		Long:    planHelp,
@@ -50,7 +50,7 @@ func newPlan(a *app) *cobra.Command {
 
 func newDiff(a *app) *cobra.Command {
 	show := func(w io.Writer, p *api.Plan) {
-		printDiff(w, p)
+		cli.PrintDiff(w, p)
 		a.warn(p)
 	}
 	return planCommand(a, show, &cobra.Command{
@@ -145,7 +145,7 @@ func (a *app) plan(ctx context.Context, r api.ChangeRequest, f cli.Format) error
 	if err != nil {
 		return err
 	}
-	return a.showPlan(p, f, printPlan)
+	return a.showPlan(p, f, cli.PrintPlan)
 }
 
 func (a *app) showPlan(p *api.Plan, f cli.Format, show func(io.Writer, *api.Plan)) error {
@@ -161,119 +161,4 @@ func (a *app) nothingPending(ctx context.Context, transaction string) error {
 		a.note("hint: there are transactions that --tx can name: %s", strings.Join(names, ", "))
 	}
 	return nil
-}
-
-// printPlan writes a plan for people: settings, files, services, warnings.
-func printPlan(w io.Writer, p *api.Plan) {
-	if len(p.Edits) == 0 && len(changedFiles(p)) == 0 && len(p.Restarts) == 0 {
-		fmt.Fprintln(w, "nothing would change")
-	}
-	section(w, "settings", p.Edits, printEdit)
-	section(w, "files", changedFiles(p), printFile)
-	section(w, "services", p.Restarts, printRestart)
-	for _, text := range p.Warnings {
-		fmt.Fprintf(w, "warning: %s\n", text)
-	}
-}
-
-func section[T any](w io.Writer, title string, items []T, item func(io.Writer, T)) {
-	if len(items) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "%s\n", title)
-	for _, i := range items {
-		item(w, i)
-	}
-}
-
-func changedFiles(p *api.Plan) []api.FileChange {
-	return slices.DeleteFunc(slices.Clone(p.Files), func(f api.FileChange) bool { return f.Action == api.FileUnchanged })
-}
-
-func printEdit(w io.Writer, e api.Edit) {
-	switch {
-	case same(e):
-		fmt.Fprintf(w, "  = %s: %s, as before%s\n", e.Key, rawText(e.After), inLayer(e))
-	case e.Before == nil:
-		fmt.Fprintf(w, "  + %s: %s%s\n", e.Key, rawText(e.After), inLayer(e))
-	case e.After == nil:
-		fmt.Fprintf(w, "  - %s: %s%s\n", e.Key, rawText(e.Before), inLayer(e))
-	default:
-		fmt.Fprintf(w, "  ~ %s: %s → %s%s\n", e.Key, rawText(e.Before), rawText(e.After), inLayer(e))
-	}
-}
-
-// same tells whether an edit leaves the setting as it is: the value was set
-// again, or only its layer differs. Of secrets nobody can tell.
-func same(e api.Edit) bool {
-	after := rawText(e.After)
-	return rawText(e.Before) == after && after != `"(secret)"`
-}
-
-func inLayer(e api.Edit) string {
-	if e.Layer == "" || e.Layer == api.LayerUser {
-		return ""
-	}
-	return fmt.Sprintf(" (%s)", e.Layer)
-}
-
-// rawText is a JSON value on one line.
-func rawText(v json.RawMessage) string {
-	if v == nil {
-		return "-"
-	}
-	return valueText(v)
-}
-
-func printFile(w io.Writer, f api.FileChange) {
-	fmt.Fprintf(w, "  %s %s (mode %s)%s\n", f.Action, f.Path, f.Mode, fileNote(f))
-	for line := range strings.Lines(f.Diff) {
-		fmt.Fprintf(w, "    %s\n", cli.Line(line))
-	}
-}
-
-func fileNote(f api.FileChange) string {
-	var notes []string
-	if f.Hidden {
-		notes = append(notes, "it holds secrets, so its differences are not shown")
-	}
-	if f.Edited {
-		notes = append(notes, "edited by hand since it was last written")
-	}
-	if f.ModeEdited {
-		notes = append(notes, "its mode was changed by hand since it was last written")
-	}
-	if notes == nil {
-		return ""
-	}
-	return ": " + strings.Join(notes, "; ")
-}
-
-func printRestart(w io.Writer, r api.Restart) {
-	fmt.Fprintf(w, "  restart %s, because of %s\n", r.Service, strings.Join(r.Because, ", "))
-	for _, command := range r.Commands {
-		fmt.Fprintf(w, "    $ %s\n", cli.OneLine(command))
-	}
-}
-
-// printDiff writes settings as lines of a diff, then the files' diffs as they are.
-func printDiff(w io.Writer, p *api.Plan) {
-	edits := slices.DeleteFunc(slices.Clone(p.Edits), same)
-	if len(edits) > 0 {
-		fmt.Fprintln(w, "--- settings\n+++ settings")
-	}
-	for _, e := range edits {
-		if e.Before != nil {
-			fmt.Fprintf(w, "-%s = %s\n", e.Key, rawText(e.Before))
-		}
-		if e.After != nil {
-			fmt.Fprintf(w, "+%s = %s\n", e.Key, rawText(e.After))
-		}
-	}
-	for _, f := range changedFiles(p) {
-		if f.Diff == "" {
-			fmt.Fprintf(w, "%s %s (mode %s)%s\n", f.Action, f.Path, f.Mode, fileNote(f))
-		}
-		fmt.Fprint(w, f.Diff)
-	}
 }

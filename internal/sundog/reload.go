@@ -2,7 +2,6 @@ package sundog
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -20,28 +19,31 @@ import (
 func newUserData(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "userdata COMMAND", Short: "load user data again", Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand}
 	var dry bool
+	format := cli.FormatTable
 	reload := &cobra.Command{
 		Use: "reload", Short: "fetch user data again and apply what changed",
 		Long: `Fetches user data from all providers again, checks it, and makes it the layer
 user-data: what it no longer has is unset there. Settings that were made through
 the API stay, they come before user data. Settings that were generated from what
 changed are generated anew. If applying fails, all of it is undone.`,
-		Args: clihelp.NoArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return a.reload(c.Context(), dry) },
+		Example: "  sundog userdata reload --dry-run\n  sundog userdata reload",
+		Args:    clihelp.NoArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.reload(c.Context(), dry, format) },
 	}
 	reload.Flags().BoolVar(&dry, "dry-run", false, "only show what would change")
+	reload.Flags().VarP(&format, "output", "o", "print as `FORMAT`: table, json, yaml")
 	c.AddCommand(reload)
 	return c
 }
 
-func (a *app) reload(ctx context.Context, dry bool) error {
+func (a *app) reload(ctx context.Context, dry bool, format cli.Format) error {
 	b, err := a.newChain()
 	if err != nil {
 		return err
 	}
 	b.reloading, b.names = true, []string{api.PhaseUserData, api.PhaseGenerators, api.PhaseApply}
 	if dry {
-		return b.planReload(ctx, a.Out)
+		return b.planReload(ctx, a.Out, format)
 	}
 	b.name = name + " userdata reload"
 	b.report = bootlog.Begin(a.root, b.report.Report)
@@ -54,7 +56,7 @@ func (a *app) reload(ctx context.Context, dry bool) error {
 	}
 	b.finish(ctx)
 	if err == nil {
-		cli.PrintBoot(a.Out, b.report.Report)
+		err = format.Print(a.Out, b.report.Report, func(w io.Writer) { cli.PrintBoot(w, b.report.Report) })
 	}
 	return err
 }
@@ -168,7 +170,7 @@ func firstError(a, b error) error {
 	return b
 }
 
-func (b *chain) planReload(ctx context.Context, w io.Writer) error {
+func (b *chain) planReload(ctx context.Context, w io.Writer, format cli.Format) error {
 	request, err := b.replacement(ctx, &api.BootPhase{})
 	if err != nil {
 		return err
@@ -177,13 +179,8 @@ func (b *chain) planReload(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(plan)
-	if err != nil {
-		return err
-	}
-	text, err = cli.IndentJSON(text)
-	if err == nil {
-		_, err = w.Write(text)
-	}
-	return err
+	return format.Print(w, plan, func(w io.Writer) {
+		plan.Edits = slices.DeleteFunc(plan.Edits, cli.SameValue) // the whole layer is set anew
+		cli.PrintPlan(w, plan)
+	})
 }
