@@ -15,6 +15,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 const (
@@ -45,7 +46,7 @@ func addChangeFlags(c *cobra.Command) *changeOptions {
 	f.BoolVar(&o.noWait, "no-wait", false, "return when the change is stored, before it is applied")
 	f.Var(&o.layer, "layer", "where to store: user, user-data or generated (default user)")
 	c.RegisterFlagCompletionFunc("layer", cobra.FixedCompletions(layers, cobra.ShellCompDirectiveNoFileComp))
-	addOutput(c, &o.output)
+	clihelp.Output(c, &o.output)
 	return o
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 func newConfirm(a *app) *cobra.Command {
@@ -27,7 +28,7 @@ Without a number, it is the one change that is on trial.`,
 			return changeFailed("Failed to confirm the change", a.confirm(ctx, args, o))
 		}),
 	}
-	addOutput(c, &o.output)
+	clihelp.Output(c, &o.output)
 	return c
 }
 
@@ -82,7 +83,7 @@ what they were before it. Settings that later changes have set again stay.`,
 		}),
 	}
 	c.Flags().BoolVar(&o.noWait, "no-wait", false, "return when the undoing is stored, before it is applied")
-	addOutput(c, &o.output)
+	clihelp.Output(c, &o.output)
 	return c
 }
 
@@ -168,7 +169,7 @@ func addPageFlags(c *cobra.Command) *pageOptions {
 	o := &pageOptions{limit: 20, output: cli.FormatTable}
 	c.Flags().VarP(&o.limit, "limit", "n", "show at most `N`, the newest")
 	c.Flags().Uint64Var(&o.before, "before", 0, "show what came before number `ID`")
-	addOutput(c, &o.output)
+	clihelp.Output(c, &o.output)
 	return o
 }
 

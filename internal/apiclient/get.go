@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
@@ -44,14 +45,8 @@ func newGet(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out keys that begin with `PREFIX`; may be repeated")
 	f.BoolVar(&o.canonicalize, "canonicalize", false, "print canonical JSON: keys sorted, no white space")
-	addOutput(c, &o.output)
+	clihelp.Output(c, &o.output)
 	return c
-}
-
-// addOutput gives c the option -o.
-func addOutput(c *cobra.Command, f *cli.Format) {
-	c.Flags().VarP(f, "output", "o", "print as `FORMAT`: "+strings.Join(cli.Formats, ", "))
-	c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(cli.Formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (a *app) get(ctx context.Context, args []string, o getOptions) error {

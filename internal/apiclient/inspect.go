@@ -15,13 +15,14 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/key"
 )
 
 // question makes a command that prints one answer of the server.
 func question[T any](c *cobra.Command, what string, ask func(context.Context, []string) (T, error), table func(io.Writer, T)) *cobra.Command {
 	f := cli.FormatTable
-	addOutput(c, &f)
+	clihelp.Output(c, &f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		answer, err := ask(c.Context(), args)
 		if err != nil {
@@ -277,7 +278,7 @@ another.`,
 		Args:    noArguments,
 	}
 	f := cli.FormatTable
-	addOutput(c, &f)
+	clihelp.Output(c, &f)
 	boot := c.Flags().String("boot", "", "tell of this boot: its `NUMBER`, or last")
 	migrations := c.Flags().Bool("migrations", false, "tell of the last migrations, newest first")
 	c.RunE = runE(func(ctx context.Context, _ []string) error {

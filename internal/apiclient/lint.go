@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 // maxLint is the most that user data may have, in bytes.
@@ -23,7 +24,7 @@ same without a server.`,
 		Args:    exactlyOne("file"),
 	}
 	f := cli.FormatTable
-	addOutput(c, &f)
+	clihelp.Output(c, &f)
 	variant := c.Flags().String("variant", "", "judge by the model of this `VARIANT` instead of the host's own")
 	c.RunE = runE(func(ctx context.Context, args []string) error {
 		doc, err := cli.ReadInput(args[0], a.In, maxLint)

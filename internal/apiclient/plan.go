@@ -14,6 +14,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 const planHelp = `Shows what a change would do, and does nothing: the settings that would differ,
@@ -69,7 +70,7 @@ func planCommand(a *app, show func(io.Writer, *api.Plan), c *cobra.Command) *cob
 	f.Var(&o.layer, "layer", "where to store: user, user-data or generated (default user)")
 	c.RegisterFlagCompletionFunc("layer", cobra.FixedCompletions(layers, cobra.ShellCompDirectiveNoFileComp))
 	c.RegisterFlagCompletionFunc("unset", a.completeKeys(""))
-	addOutput(c, &o.output)
+	clihelp.Output(c, &o.output)
 	c.Args = cobra.ArbitraryArgs
 	c.ValidArgsFunction = a.completeKeys("=")
 	c.RunE = runE(func(ctx context.Context, args []string) error {

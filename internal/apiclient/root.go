@@ -76,7 +76,6 @@ func addGlobals(a *app, root *cobra.Command) {
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log level debug; raw also prints the status line")
 	clihelp.Use(root)
-	root.Flags().Bool("version", false, "print the version")
 	root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(cli.Levels(), cobra.ShellCompDirectiveNoFileComp))
 	root.MarkPersistentFlagDirname("root")
 }

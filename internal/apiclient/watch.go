@@ -10,6 +10,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 )
 
 func newWatch(a *app) *cobra.Command {
@@ -25,7 +26,7 @@ one until it is over. With -o json each line is one event.`,
 			return changeFailed("Failed to watch", a.watch(ctx, args, f))
 		}),
 	}
-	addOutput(c, &f)
+	clihelp.Output(c, &f)
 	return c
 }
 

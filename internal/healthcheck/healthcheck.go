@@ -60,6 +60,7 @@ func newCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: name, Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "hostler " + name}, Short: "judge whether the host has booted well", Long: about,
 		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true, Args: clihelp.NoArguments,
+		Example:           "  hostler health\n  hostler health history -o json",
 		RunE:              func(c *cobra.Command, _ []string) error { return a.now(c.Context()) },
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
@@ -69,12 +70,12 @@ func newCommand(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(clihelp.UsageError)
 	clihelp.Use(root)
 	f := root.PersistentFlags()
-	f.Func("root", "the host's files are below `DIR` (default /)", func(text string) error {
+	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", func(text string) error {
 		a.root = paths.Root(text)
 		return nil
 	})
 	f.StringVar(&a.socket, "socket-path", "", "socket of the API `PATH` (default run/api.sock below the root)")
-	f.VarP(&a.format, "output", "o", "how reports are printed: table, json or yaml")
+	f.VarP(&a.format, "output", "o", "print as `FORMAT`: table, json, yaml")
 	f.StringVar(&a.disk, "disk", "", "a disk or an image `FILE` that counts as the host's")
 	f.StringVar(&a.active, "active", "", "the `SLOT` on it that counts as the running one: A or B")
 	for _, sub := range []struct {

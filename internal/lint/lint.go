@@ -69,7 +69,7 @@ func Command(root func() paths.Root) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&variant, "variant", "", "judge by the model of this `VARIANT`; default that of the image")
-	c.Flags().VarP(&format, "output", "o", "how to print: table, json or yaml")
+	clihelp.Output(c, &format)
 	return c
 }
 

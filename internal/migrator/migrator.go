@@ -92,7 +92,7 @@ func newRoot(a *app) *cobra.Command {
 
 // addFlags adds the reference's options, and the root, from which all others follow.
 func (a *app) addFlags(f *pflag.FlagSet) {
-	f.Func("root", "work below this folder: `DIR` (default /)", func(text string) error {
+	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", func(text string) error {
 		a.root = paths.Root(text)
 		return nil
 	})
@@ -102,7 +102,7 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&a.cache.TrustedRoot, "root-path", "", "the image's root of trust: `FILE`")
 	f.StringVar(&a.to, "migrate-to-version", "", "the `VERSION` to bring the settings to (default that of the image)")
 	f.BoolVar(&a.fromOS, "migrate-to-version-from-os-release", false, "to that of the image: the default")
-	f.Var(&a.level, "log-level", "what to log: "+strings.Join(cli.Levels(), ", "))
+	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 }
 
 func (a *app) log() *slog.Logger { return cli.NewPlainLog(a.Err, a.level.Level()) }

@@ -28,6 +28,7 @@ func newStatus(a *app) *cobra.Command {
 	format := cli.FormatTable
 	c := &cobra.Command{
 		Use: "status", Short: "tell which version the settings are of, and what the last migrations did", Args: clihelp.NoArguments,
+		Example: "  migrator status\n  migrator status -o json",
 		RunE: func(*cobra.Command, []string) error {
 			s, err := a.status()
 			if err != nil {
@@ -36,7 +37,7 @@ func newStatus(a *app) *cobra.Command {
 			return format.Print(a.Out, s, func(w io.Writer) { printStatus(w, s) })
 		},
 	}
-	c.Flags().VarP(&format, "output", "o", "how to print: table, json or yaml")
+	clihelp.Output(c, &format)
 	return c
 }
 
@@ -82,7 +83,7 @@ func newRehearse(a *app) *cobra.Command {
 		Example: "  migrator rehearse --migrate-to-version 1.3.0",
 		RunE:    func(c *cobra.Command, _ []string) error { return a.rehearse(c.Context(), format) },
 	}
-	c.Flags().VarP(&format, "output", "o", "how to print: table, json or yaml")
+	clihelp.Output(c, &format)
 	return c
 }
 

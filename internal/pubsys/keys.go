@@ -122,11 +122,6 @@ prints the public keys for whoever makes a root, such as those of a token.`,
 		},
 	}
 	c.Flags().BoolVar(&inPEM, "pem", false, "print the public keys in PEM")
-	formatFlag(c, &format)
+	clihelp.Output(c, &format)
 	return c
-}
-
-func formatFlag(c *cobra.Command, format *cli.Format) {
-	c.Flags().VarP(format, "output", "o", "`FORMAT` of the result: table, json or yaml")
-	c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(cli.Formats, cobra.ShellCompDirectiveNoFileComp))
 }

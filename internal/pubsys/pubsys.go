@@ -148,7 +148,6 @@ func (a *app) root() *cobra.Command {
 	})
 	root.PersistentFlags().Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	clihelp.Use(root)
-	root.Flags().Bool("version", false, "print the version")
 	root.AddGroup(
 		&cobra.Group{ID: groupKeys, Title: "Keys and trust:"}, &cobra.Group{ID: groupReleases, Title: "Releases:"},
 		&cobra.Group{ID: groupUpkeep, Title: "Upkeep:"}, &cobra.Group{ID: groupOther, Title: "Other:"},

@@ -113,7 +113,7 @@ within the time that was given, 4 something is expired.`,
 	s.reads(c)
 	c.Flags().IntVar(&days, "days", 3, "warn this `NUMBER` of days ahead")
 	c.Flags().StringVar(&within, "within", "", "the same as an `OFFSET`, such as \"12 hours\"")
-	formatFlag(c, &format)
+	clihelp.Output(c, &format)
 	return c
 }
 

@@ -183,7 +183,7 @@ func (a *app) listCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return a.list(c.Context(), s, format) },
 	}
 	s.reads(c)
-	formatFlag(c, &format)
+	clihelp.Output(c, &format)
 	return c
 }
 

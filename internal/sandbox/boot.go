@@ -15,6 +15,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/sundog"
@@ -56,7 +57,7 @@ func newBoot(assets fs.FS) *cobra.Command {
 	}
 	command.Flags().StringVar(&file, "user-data", "", "boot for the first time, with this `FILE`; - for standard input")
 	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "`VARIANT` of a sandbox that is laid out anew")
-	command.Flags().VarP(&format, "output", "o", "how to print the report: table, json or yaml")
+	clihelp.Output(command, &format)
 	return command
 }
 

@@ -33,6 +33,10 @@ func (p small) main(ctx context.Context, args []string, s cli.Streams) int {
 	if p.flags != nil {
 		p.flags(f)
 	}
+	var version bool
+	if f.Lookup("version") == nil { // storewolf's is something else
+		f.BoolVar(&version, "version", false, "print the version")
+	}
 	if len(args) > 0 {
 		args = args[1:]
 	}
@@ -43,6 +47,9 @@ func (p small) main(ctx context.Context, args []string, s cli.Streams) int {
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		fmt.Fprintf(s.Out, "%s\n\nUsage:\n  %s [FLAG…]\n\nFlags:\n%s\nExit codes: 0 done, 1 failed, 2 wrong usage.\n", p.about, p.name, f.FlagUsages())
+		return cli.ExitOK
+	case err == nil && version:
+		fmt.Fprintln(s.Out, p.name, cli.Version())
 		return cli.ExitOK
 	case err != nil:
 		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help shows how it is used\n", p.name, err, p.name)

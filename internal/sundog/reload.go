@@ -31,7 +31,7 @@ changed are generated anew. If applying fails, all of it is undone.`,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.reload(c.Context(), dry, format) },
 	}
 	reload.Flags().BoolVar(&dry, "dry-run", false, "only show what would change")
-	reload.Flags().VarP(&format, "output", "o", "print as `FORMAT`: table, json, yaml")
+	clihelp.Output(reload, &format)
 	c.AddCommand(reload)
 	return c
 }

@@ -84,6 +84,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(clihelp.UsageError)
+	clihelp.Use(root)
 	a.addFlags(root.PersistentFlags())
 	boot := &cobra.Command{Use: "boot", Short: "run the phases of a boot", Args: clihelp.NoArguments, RunE: run}
 	for _, c := range []*cobra.Command{root, boot} {
@@ -100,7 +101,7 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 		return nil
 	})
 	f.StringVar(&a.socket, "socket-path", "", "socket of the API `PATH` (default run/api.sock below the root)")
-	f.Var(&a.level, "log-level", "what to log: trace, debug, info, warn, error or off")
+	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 }
 
 func (a *app) log() *slog.Logger { return cli.NewPlainLog(a.Err, a.level.Level()) }

@@ -47,9 +47,10 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	a.log = cli.NewPlainLog(a.Err, slog.LevelInfo)
 	root := &cobra.Command{
-		Use: name, Short: "edit update manifests", Long: help, Version: cli.Version(),
+		Use: name + " COMMAND", Short: "edit update manifests", Long: help, Version: cli.Version(),
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:              cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)

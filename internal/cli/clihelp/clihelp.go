@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/hostler-os/hostler/internal/cli"
 )
 
 // Use gives a program's commands the help of this package, on standard output,
@@ -20,8 +22,17 @@ func Use(root *cobra.Command) {
 	if root.PersistentFlags().Lookup("help") == nil {
 		root.PersistentFlags().BoolP("help", "h", false, "show help")
 	}
+	if root.Version != "" && root.Flags().Lookup("version") == nil {
+		root.Flags().Bool("version", false, "print the version")
+	}
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { Print(c.OutOrStdout(), c) })
+}
+
+// Output gives a command the option -o: how its result is printed.
+func Output(c *cobra.Command, f *cli.Format) {
+	c.Flags().VarP(f, "output", "o", "print as `FORMAT`: "+strings.Join(cli.Formats, ", "))
+	c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(cli.Formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // UseLine is the forms of a command line, one a line.
