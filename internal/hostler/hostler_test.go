@@ -37,9 +37,9 @@ func TestNameOfTheLinkChooses(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"/usr/bin/sandbox", "variants"}, "aws-dev\nmetal-dev\n"},
-		{[]string{"hostler", "sandbox", "variants"}, "aws-dev\nmetal-dev\n"},
-		{[]string{"renamed", "sandbox", "variants"}, "aws-dev\nmetal-dev\n"},
+		{[]string{"/usr/bin/sandbox", "variants"}, "aws-dev\naws-ecs-2\naws-k8s\nmetal-dev\nmetal-k8s\nvmware-k8s\n"},
+		{[]string{"hostler", "sandbox", "variants"}, "aws-dev\naws-ecs-2\naws-k8s\nmetal-dev\nmetal-k8s\nvmware-k8s\n"},
+		{[]string{"renamed", "sandbox", "variants"}, "aws-dev\naws-ecs-2\naws-k8s\nmetal-dev\nmetal-k8s\nvmware-k8s\n"},
 		{[]string{"/usr/bin/updog", "--version"}, "updog " + cli.Version() + "\n"},
 	}
 	for _, test := range tests {

@@ -176,7 +176,7 @@ func TestLoadSharedFragment(t *testing.T) {
 
 func TestLoadUnknownVariant(t *testing.T) {
 	_, err := model.Load(share(t), "metal-def")
-	if want := `there is no variant "metal-def"; there are aws-dev, metal-dev; did you mean metal-dev?`; err == nil || err.Error() != want {
+	if want := `there is no variant "metal-def"; there are aws-dev, aws-ecs-2, aws-k8s, metal-dev, metal-k8s, vmware-k8s; did you mean metal-dev?`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if _, err := model.Load(fstest.MapFS{}, "x"); err == nil {

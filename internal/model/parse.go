@@ -131,6 +131,8 @@ func (w *walk) value(n *node) error {
 		err = w.object(n)
 	case kind == '[' && n.kinds&kindArray != 0:
 		err = w.list(n, w.elements)
+	case kind == '"' && n.fromOne:
+		err = w.only(n)
 	case kind == '{' || kind == '[':
 		w.mismatch(n, at, kindOf(kind), "")
 		err = w.skip()
@@ -300,6 +302,16 @@ func (w *walk) list(n *node, read func(*node) error) error {
 		return err
 	}
 	_, err = w.dec.ReadToken()
+	return err
+}
+
+// only reads a text in the place of a list of it.
+func (w *walk) only(n *node) error {
+	w.lists++
+	w.out = append(w.out, '[')
+	err := w.value(n.element(0))
+	w.out = append(w.out, ']')
+	w.lists--
 	return err
 }
 

@@ -159,30 +159,37 @@ func (r *writer) defaultCell(pattern string) string {
 	}
 	k := concrete(pattern)
 	var texts []string
+	variants := map[string][]string{}
 	for _, m := range r.models {
-		switch v, ok := m.defaultText(k), m.metadata[MetadataSettingGenerator][k] != nil; {
-		case !m.Has(k.Segments()[1]):
-		case v != "":
-			texts = append(texts, code(v)+" ("+m.variant+")")
-		case ok:
-			texts = append(texts, "generated ("+m.variant+")")
-		default:
-			texts = append(texts, "("+m.variant+")")
+		if !m.Has(k.Segments()[1]) {
+			continue
 		}
+		text := ""
+		if v := m.defaultText(k); v != "" {
+			text = code(v)
+		} else if m.metadata[MetadataSettingGenerator][k] != nil {
+			text = "generated"
+		}
+		if variants[text] == nil {
+			texts = append(texts, text)
+		}
+		variants[text] = append(variants[text], m.variant)
 	}
-	return agree(texts)
+	return agree(texts, variants)
 }
 
-// agree drops the variants' names when all say the same.
-func agree(texts []string) string {
-	bare := make([]string, len(texts))
-	for i, text := range texts {
-		bare[i], _, _ = strings.Cut(text, "(")
+// agree names the variants of each text, unless all say the same.
+func agree(texts []string, variants map[string][]string) string {
+	if len(texts) == 1 {
+		return texts[0]
 	}
-	if compact := slices.Compact(slices.Clone(bare)); len(compact) <= 1 {
-		return strings.TrimSpace(strings.Join(compact, ""))
+	var named []string
+	for _, text := range texts {
+		if text != "" {
+			named = append(named, text+" ("+strings.Join(variants[text], ", ")+")")
+		}
 	}
-	return strings.Join(slices.DeleteFunc(texts, func(t string) bool { return t[0] == '(' }), ", ")
+	return strings.Join(named, ", ")
 }
 
 func (m *Model) defaultText(k key.Key) string {

@@ -99,6 +99,7 @@ type node struct {
 	secret    bool              // the value must not be shown
 	hides     bool              // something below is secret
 	fromMap   *fromMap
+	fromOne   bool // a text alone is a list of it
 	spellings map[string]json.RawMessage
 }
 

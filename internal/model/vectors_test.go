@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -88,8 +89,21 @@ func decoded(t testing.TB, text json.RawMessage) any {
 	return v
 }
 
+// nullMembers are the vectors in which the reference stores null for what was not given.
+var nullMembers = map[string]bool{"credential-providers": true}
+
+// laterMembers came after the recorded release, which did not know them.
+var laterMembers = map[string]bool{"hostname-override-source": true, "reserved-cpus": true}
+
+func withoutNulls(v any) any {
+	if m, ok := v.(map[string]any); ok {
+		maps.DeleteFunc(m, func(_ string, member any) bool { return withoutNulls(member) == nil })
+	}
+	return v
+}
+
 func TestVectors(t *testing.T) {
-	m := load(t, "aws-dev")
+	m := load(t, "aws-k8s")
 	counts := map[bool]int{}
 	for _, v := range readVectors(t) {
 		known := m.Has(v.Path[0])
@@ -102,16 +116,21 @@ func TestVectors(t *testing.T) {
 		switch {
 		case v.Accepted && err != nil:
 			t.Errorf("%s: refused: %v", name, err)
+		case !v.Accepted && err == nil && laterMembers[v.Path[len(v.Path)-1]] && strings.HasPrefix(v.Reference, "unknown field"):
 		case !v.Accepted && err == nil:
 			t.Errorf("%s: accepted as %v, the reference says: %s", name, pairs, v.Reference)
 		case v.Accepted:
-			if diff := cmp.Diff(any(nest(t, pairs)), decoded(t, v.Stored)); diff != "" {
+			stored := decoded(t, v.Stored)
+			if nullMembers[v.Type] {
+				stored = withoutNulls(stored)
+			}
+			if diff := cmp.Diff(any(nest(t, pairs)), stored); diff != "" {
 				t.Errorf("%s: stored (-got +want):\n%s", name, diff)
 			}
 		}
 	}
 	t.Logf("%d vectors agree: %d accepted, %d refused", counts[true]+counts[false], counts[true], counts[false])
-	if counts[true]+counts[false] < 250 {
+	if counts[true]+counts[false] < 550 {
 		t.Error("vectors are missing")
 	}
 }

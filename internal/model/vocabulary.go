@@ -15,6 +15,7 @@ const (
 	keywordSecret      = "x-secret"
 	keywordAliases     = "x-aliases"
 	keywordListFromMap = "x-list-from-map"
+	keywordListFromOne = "x-list-from-one"
 	keywordMessage     = "x-message"
 	keywordSpellings   = "x-spellings"
 
@@ -23,7 +24,7 @@ const (
 )
 
 var ourKeywords = map[string]schema.Types{
-	keywordSecret: schema.Boolean, keywordAliases: schema.Array, keywordListFromMap: schema.Object,
+	keywordSecret: schema.Boolean, keywordAliases: schema.Array, keywordListFromMap: schema.Object, keywordListFromOne: schema.Boolean,
 	keywordMessage: schema.String, keywordSpellings: schema.Object, keywordOrder: schema.Array,
 }
 
@@ -32,6 +33,7 @@ type extension struct {
 	secret    bool
 	aliases   []string
 	fromMap   *fromMap
+	fromOne   bool
 	message   string
 	spellings map[string]json.RawMessage
 	order     []string
@@ -49,6 +51,7 @@ func extensionOf(s *schema.Schema) *extension {
 
 func (e *extension) apply(n *node) {
 	n.secret = n.secret || e.secret
+	n.fromOne = n.fromOne || e.fromOne
 	n.message = first(n.message, e.message)
 	if n.fromMap == nil {
 		n.fromMap = e.fromMap
@@ -62,6 +65,7 @@ func (e *extension) apply(n *node) {
 func readExtension(object map[string]any) (any, error) {
 	e := &extension{aliases: texts(object[keywordAliases]), order: texts(object[keywordOrder])}
 	e.secret, _ = object[keywordSecret].(bool)
+	e.fromOne, _ = object[keywordListFromOne].(bool)
 	e.message, _ = object[keywordMessage].(string)
 	spellings, _ := object[keywordSpellings].(map[string]any)
 	for from, to := range spellings {

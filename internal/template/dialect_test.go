@@ -182,6 +182,8 @@ func TestSubExpressionsAndLiterals(t *testing.T) {
 	runDialect(t, []dialect{
 		{name: "value keeps its type", body: `{{#if (eq settings.s.seven 8)}}a{{else}}b{{/if}}`, want: "b"},
 		{name: "text is text", body: `{{#if (default false settings.s.nosuch)}}a{{else}}b{{/if}}`, want: "a"},
+		{name: "or is decided", body: `{{#if (or settings.s.seven settings.s.none)}}a{{/if}}`, want: "a"},
+		{name: "and is decided", body: `{{#if (and (eq 1 2) settings.s.none)}}a{{else}}b{{/if}}`, want: "b"},
 		{name: "nested", body: `{{#if (and (gt settings.s.seven 6) (not (eq settings.s.text "x")))}}a{{/if}}`, want: "a"},
 		{name: "as a name", body: `{{(lookup settings.s "seven")}}`, want: "7"},
 		{name: "as a collection", body: `{{#each (lookup settings.s "list")}}{{this}}{{/each}}`, want: "xyz"},

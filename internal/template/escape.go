@@ -45,6 +45,10 @@ const (
 	// a unit names with EnvironmentFile=: NAME="{{x}}". There percent signs are
 	// plain. A shell that sources the file reads the same value.
 	EscapeSystemdEnv Escape = "systemd-env"
+
+	// EscapeSystemdJSON is for the inside of a JSON string within a
+	// double-quoted assignment in a unit file: Environment="NAME={\"key\": \"{{x}}\"}".
+	EscapeSystemdJSON Escape = "systemd-json"
 )
 
 var escapers = map[Escape]func(string) (string, error){
@@ -55,6 +59,8 @@ var escapers = map[Escape]func(string) (string, error){
 	EscapeShell:      noNUL(func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }),
 	EscapeSystemd:    noNUL(escapeSystemd),
 	EscapeSystemdEnv: noNUL(systemdEnvEscaper.Replace),
+
+	EscapeSystemdJSON: func(s string) (string, error) { return escapeSystemd(escapeJSON(s)), nil },
 }
 
 var errNUL = errors.New("value has a NUL byte, which cannot be written here")

@@ -100,6 +100,18 @@ func TestEscapeSystemd(t *testing.T) {
 	})
 }
 
+func TestEscapeSystemdJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := cText().Draw(t, "value")
+		out := escaped(t, template.EscapeSystemdJSON, `"A={\"k\": \"{{settings.s.x}}\"}"`, want)
+		assignment, err := unquoteUnit(out)
+		var got struct{ K string }
+		if err != nil || json.Unmarshal([]byte(strings.TrimPrefix(assignment, "A=")), &got) != nil || got.K != want {
+			t.Fatalf("%q: got %q, %v from %s", want, got.K, err, out)
+		}
+	})
+}
+
 func TestEscapeSystemdEnvKeepsPercent(t *testing.T) {
 	if got := escaped(t, template.EscapeSystemdEnv, `"{{settings.s.x}}"`, `100% "$x" \`); got != `"100% \"\$x\" \\"` {
 		t.Error(got)

@@ -20,8 +20,8 @@ var builtins = []helper{
 	{name: "len", min: 1, max: -1, value: length},
 	{name: "eq", min: 2, max: -1, value: compare(func(a, b any) bool { return equal(a, b) })},
 	{name: "ne", min: 2, max: -1, value: compare(func(a, b any) bool { return !equal(a, b) })},
-	{name: "and", min: 2, max: -1, value: compare(func(a, b any) bool { return truthy(a, false) && truthy(b, false) })},
-	{name: "or", min: 2, max: -1, value: compare(func(a, b any) bool { return truthy(a, false) || truthy(b, false) })},
+	{name: "and", min: 2, max: -1, value: junction(false)},
+	{name: "or", min: 2, max: -1, value: junction(true)},
 	{name: "gt", min: 2, max: -1, value: order(func(a, b int64) bool { return a > b })},
 	{name: "gte", min: 2, max: -1, value: order(func(a, b int64) bool { return a >= b })},
 	{name: "lt", min: 2, max: -1, value: order(func(a, b int64) bool { return a < b })},
@@ -192,6 +192,20 @@ func compare(holds func(a, b any) bool) func(*invocation) (any, error) {
 		a, errA := inv.present(0)
 		b, errB := inv.present(1)
 		return holds(a, b), cmp.Or(errA, errB)
+	}
+}
+
+// junction makes a helper of two values that yields decisive if the first is
+// as true or false as that; then the second need not be there, so that a
+// template can name what only some of its cases have.
+func junction(decisive bool) func(*invocation) (any, error) {
+	return func(inv *invocation) (any, error) {
+		a, err := inv.present(0)
+		if err != nil || truthy(a, false) == decisive {
+			return decisive, err
+		}
+		b, err := inv.present(1)
+		return truthy(b, false), err
 	}
 }
 

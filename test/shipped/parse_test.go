@@ -34,6 +34,8 @@ func parserOf(file string) func(string) (map[string]any, error) {
 		return parseEnv
 	case path.Base(file) == "hosts":
 		return parseHosts
+	case strings.HasPrefix(file, "/etc/systemd/system/"):
+		return parseUnit
 	case strings.HasSuffix(file, ".conf"):
 		return parseLines
 	}
@@ -71,6 +73,42 @@ var (
 	envAssignment = regexp.MustCompile(`^([A-Za-z_]+)=(?:([0-9A-Za-z.-]*)|"((?:[^"\\` + "`" + `$]|\\["\\` + "`" + `$])*)")\n`)
 	envEscape     = regexp.MustCompile(`\\(["\\` + "`" + `$])`)
 )
+
+// parseUnit reads the assignments of Environment= in a unit file, quoted as a whole.
+func parseUnit(text string) (map[string]any, error) {
+	tree := map[string]any{}
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", "")) {
+		m := unitLine.FindStringSubmatch(line)
+		if m == nil {
+			return nil, fmt.Errorf("unknown line: %q", line)
+		}
+		if m[1] != "" {
+			tree[m[1]] = unitEscape.ReplaceAllStringFunc(m[2], func(s string) string { return unitEscapes.Replace(s) })
+		}
+	}
+	return tree, nil
+}
+
+var (
+	unitLine    = regexp.MustCompile(`^(?:#.*|\[(?:Service|Timer)\]|(?:ExecStart|OnCalendar)=.*|Environment="([A-Z_]+)=((?:[^"\\%]|\\["\\nt]|%%)*)")\n$`)
+	unitEscape  = regexp.MustCompile(`\\.|%%`)
+	unitEscapes = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\t`, "\t", "%%", "%")
+)
+
+// The agent is handed JSON within an assignment; whatever a password holds, it arrives.
+func TestHostileCredentialsReachTheAgent(t *testing.T) {
+	m := load(t, "aws-ecs-2")
+	file := m.ConfigurationFiles()["ecs-config"]
+	environment := parse(t, file.Path, render(t, file.TemplatePath, settings(t, m, "hostile")))
+	got := decode(t, []byte(environment["ECS_ENGINE_AUTH_DATA"].(string)))
+	want := map[string]any{`r"\x`: map[string]any{"email": ".", "username": `u"u`, "password": "p'\\\"&<w> =\t日"}}
+	if diff := cmp.Diff(got, any(want)); diff != "" {
+		t.Errorf("credentials (-got +want):\n%s", diff)
+	}
+	if got, want := decode(t, []byte(environment["ECS_AVAILABLE_LOGGING_DRIVERS"].(string))), any([]any{`a"b`, `\`, "c%d"}); !cmp.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
 
 func parseHosts(text string) (map[string]any, error) {
 	for line := range strings.Lines(text) {
