@@ -34,6 +34,9 @@ fi
 
 # --- how the tour speaks ---------------------------------------------------
 
+# part begins one of the parts that the tour has.
+part() { printf '\n%s── %s ──%s\n' "$title" "$1" "$plain"; }
+
 number=0
 step() {
 	number=$((number + 1))
@@ -93,6 +96,7 @@ within() {
 
 # --- the tour ---------------------------------------------------------------
 
+part 'Settings in, files and services out'
 step 'A sandbox is a folder laid out like the root of a host.'
 shown 'hostler sandbox new BOX --variant metal-dev'
 hostler sandbox new "$box" --variant metal-dev >"$folder/output"
@@ -188,6 +192,7 @@ release() {
 		$images "$@"
 }
 
+part 'Images in, the other slot out'
 step 'A publisher makes keys, and a root of trust that says what they may sign.'
 run 0 pubsys keys new keys/root.pem keys/release.pem
 run 0 pubsys root new roots/1.root.json --add-key root=keys/root.pub --add-key targets,snapshot,timestamp=keys/release.pub
@@ -247,6 +252,7 @@ run 1 updog check-update --root "$box" --disk "$disk" --active A
 says '0.1.0 waits: it failed on this host'
 ok 'it is remembered, and not tried again'
 
+part 'Data across versions, and back'
 step 'A release may change settings: 0.3.0 brings a migration, and its model to judge the result.'
 (cd "$here/.." && CGO_ENABLED=0 go build -trimpath -o "$folder/migrations/migrate_v0.3.0_motd" ./demo/migration)
 run 0 cat "$here/migration/main.go"
@@ -308,6 +314,7 @@ run 0 apiclient get settings.motd
 says '"welcome"'
 ok 'nothing was changed in between, so that the file of before was still good'
 
+part 'And once more: nothing is believed that was not proved'
 step 'A byte is altered on the way: the slot that was written does not boot, the host does.'
 for file in repo/targets/*.root-0.2.0.lz4*; do
 	printf 'X' | dd of="$file" bs=1 seek=100 conv=notrunc 2>/dev/null
@@ -318,4 +325,13 @@ says 'Next:    Set A'
 says 'Set B: .*priority=0 tries_left=0'
 ok 'refused, with what is wrong'
 
-printf '\n%sThat was all of it. Your turn:%s hostler sandbox new my-box\n' "$title" "$plain"
+cat <<END
+
+${title}All $number steps did as they say.$plain The folder in which they ran is removed. Your turn:
+
+    PATH=${PATH%%:*}:\$PATH
+    hostler sandbox new my-box        a sandbox of your own, and what to do with it
+    apiclient explain --help          every command has help, with examples
+
+docs/user-guide.md goes on with settings, docs/updates.md#trying-it-without-a-machine with updates.
+END
