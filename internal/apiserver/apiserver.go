@@ -39,7 +39,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprint(s.Out, usage)
 		return cli.ExitOK
 	case errors.Is(err, errVersion):
-		fmt.Fprintln(s.Out, name, cli.Version())
+		cli.PrintVersion(s.Out, name)
 		return cli.ExitOK
 	case err != nil:
 		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help shows how it is used\n", name, err, name)

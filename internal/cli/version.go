@@ -1,9 +1,16 @@
 package cli
 
-import "runtime/debug"
+import (
+	"fmt"
+	"io"
+	"runtime/debug"
+)
 
 // version is set by packagers: -ldflags "-X …/internal/cli.version=1.2.3".
 var version string
+
+// PrintVersion tells the version of this build as all programs do.
+func PrintVersion(w io.Writer, name string) { fmt.Fprintf(w, "%s version %s\n", name, Version()) }
 
 // Version is that of this build.
 func Version() string {

@@ -80,7 +80,7 @@ func dispatch(ctx context.Context, args []string, s cli.Streams) int {
 		help(s.Out)
 		return cli.ExitOK
 	case "--version", "version":
-		fmt.Fprintf(s.Out, "%s %s\n", name, cli.Version())
+		cli.PrintVersion(s.Out, name)
 		return cli.ExitOK
 	}
 	if p := find(args[0]); p != nil {

@@ -70,7 +70,6 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprintln(s.Out, usage(called)) })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if c == root && c.Flags().NArg() > 0 { // a word that is none is told before a flag behind it

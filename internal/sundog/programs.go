@@ -49,7 +49,7 @@ func (p small) main(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprintf(s.Out, "%s\n\nUsage:\n  %s [FLAG…]\n\nFlags:\n%s\nExit codes: 0 done, 1 failed, 2 wrong usage.\n", p.about, p.name, f.FlagUsages())
 		return cli.ExitOK
 	case err == nil && version:
-		fmt.Fprintln(s.Out, p.name, cli.Version())
+		cli.PrintVersion(s.Out, p.name)
 		return cli.ExitOK
 	case err != nil:
 		fmt.Fprintf(s.Err, "%s: %v\nhint: %s --help shows how it is used\n", p.name, err, p.name)

@@ -30,7 +30,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 		fmt.Fprint(s.Out, usage)
 		return cli.ExitOK
 	case errors.Is(err, errVersion):
-		fmt.Fprintln(s.Out, name, cli.Version())
+		cli.PrintVersion(s.Out, name)
 		return cli.ExitOK
 	case err != nil:
 		return cli.Report(s.Err, name, wrongUsage(err))

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time
 		fmt.Fprint(s.Out, usage)
 		return cli.ExitOK
 	case a.version:
-		fmt.Fprintln(s.Out, name, cli.Version())
+		cli.PrintVersion(s.Out, name)
 		return cli.ExitOK
 	}
 	p := &app{Streams: s, arguments: a, now: now, log: cli.NewPlainLog(s.Err, a.level.Level())}
