@@ -135,6 +135,40 @@ func TestAutomaticUpdatesThatFail(t *testing.T) {
 	}
 }
 
+// What the settings stand against is not activated by itself, and not tried.
+func TestAutomaticUpdateThatSettingsDoNotPass(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.follow()
+	o.change(`{"updates": {"automatic": {"mode": "prepare"}}}`)
+	o.timer()
+	text, err := os.ReadFile(o.Root.Attempts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var journal struct{ Attempts []map[string]any }
+	if err := json.Unmarshal(text, &journal); err != nil || len(journal.Attempts) != 1 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	journal.Attempts[0]["rehearsal"] = map[string]any{"rehearsal": true, "state": "failed", "to": "1.21.0", "error": map[string]any{"message": "no way"}}
+	text, err = json.Marshal(map[string]any{"attempts": journal.Attempts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(o.Root.Attempts(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.change(`{"updates": {"automatic": {"mode": "reboot"}}}`)
+	o.timer()
+	u := o.updates()
+	if want := "the settings of this host do not pass its migration: no way; mend them"; !strings.Contains(u.Next.Why, want) || u.Next.Action != "refresh" {
+		t.Errorf("next %+v, want %s", u.Next, want)
+	}
+	if u.Status.State != api.UpdateStaged || u.Last.Type != api.UpdatePrepare || o.reboots() != 0 {
+		t.Errorf("%+v, last %+v, %d reboots", u.Status, u.Last, o.reboots())
+	}
+}
+
 func TestBadAutomaticSettings(t *testing.T) {
 	o := newOperator(t)
 	for settings, want := range map[string]string{
