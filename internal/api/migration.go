@@ -12,6 +12,7 @@ import (
 // secret are masked in it.
 type Migration struct {
 	Rehearsal bool           `json:"rehearsal,omitempty"`
+	History   uint64         `json:"history,omitempty"` // the newest entry of the settings' history that a rehearsal saw
 	State     MigrationState `json:"state"`
 	From      string         `json:"from"`
 	To        string         `json:"to"`

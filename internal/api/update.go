@@ -160,6 +160,22 @@ type Updates struct {
 	Holds   []RebootHold   `json:"holds"`             // what holds a reboot back now
 	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen
 	Attempt *UpdateAttempt `json:"attempt,omitempty"` // that put into the spare slot what is there now, ready to boot
+	History uint64         `json:"history,omitempty"` // the newest entry of the settings' history: a rehearsal that saw an older one is out of date
+}
+
+// Rehearsal is how the settings took the release in the spare slot; nil if
+// nobody tried, or if they do not change.
+func (u *Updates) Rehearsal() *Migration {
+	if u.Attempt == nil {
+		return nil
+	}
+	return u.Attempt.Rehearsal
+}
+
+// OutOfDate tells whether settings were changed since the rehearsal.
+func (u *Updates) OutOfDate() bool {
+	r := u.Rehearsal()
+	return r != nil && r.History != u.History
 }
 
 // UpdateEvent is sent to those who watch updates, whenever something moves.

@@ -36,8 +36,8 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 		add("holds a reboot", fmt.Sprintf("%s (%s): %s", h.Who, h.Kind, h.Why))
 	}
 	add("slots", u.Problem)
-	rehearsal := rehearsalOf(u)
-	add("settings", settingsText(rehearsal))
+	rehearsal := u.Rehearsal()
+	add("settings", settingsText(u))
 	cli.Table(w, rows)
 	if rehearsal != nil {
 		fmt.Fprintln(w)
@@ -49,23 +49,24 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 	}
 }
 
-// rehearsalOf is how the settings took the release in the spare slot; nil if
-// nobody tried, or if they do not change.
-func rehearsalOf(u *api.Updates) *api.Migration {
-	if u.Attempt == nil {
-		return nil
-	}
-	return u.Attempt.Rehearsal
-}
-
-func settingsText(m *api.Migration) string {
-	switch {
-	case m == nil:
+// settingsText tells what came of the rehearsal, and of which settings it was.
+func settingsText(u *api.Updates) string {
+	m := u.Rehearsal()
+	if m == nil {
 		return ""
-	case m.State == api.MigrationFailed:
-		return fmt.Sprintf("cannot be brought to %s, so that it is not activated unless forced", m.To)
 	}
-	return fmt.Sprintf("can be brought to %s, as was tried on a copy", m.To)
+	text := fmt.Sprintf("can be brought to %s, as was tried on a copy", m.To)
+	if m.State == api.MigrationFailed {
+		text = fmt.Sprintf("cannot be brought to %s, so that it is not activated unless forced", m.To)
+	}
+	text += fmt.Sprintf(" (as of entry %d of the history", m.History)
+	switch {
+	case !u.OutOfDate():
+		return text + ")"
+	case u.Status != nil && u.Status.State == api.UpdateReady:
+		return text + fmt.Sprintf(", the newest is %d: the first boot decides)", u.History)
+	}
+	return text + fmt.Sprintf(", the newest is %d: activating tries again)", u.History)
 }
 
 // stateText says what a state means.

@@ -170,6 +170,7 @@ func (u *updates) overview(ctx context.Context) (api.Updates, error) {
 	if o.Attempt, err = u.prepared(); err != nil {
 		u.log.Warn("what was tried is not known", "err", err)
 	}
+	o.History = u.store.LastHistory()
 	o.Next = u.machine.NextStep(o, u.automatic())
 	return o, nil
 }

@@ -3,11 +3,13 @@ package migrate
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
@@ -29,6 +31,30 @@ func (h Host) Rehearse(ctx context.Context, to manifest.Version) (*api.Migration
 	return RehearseHost(ctx, h, to)
 }
 
+// LastChange is the newest entry of the settings' history: a rehearsal that saw
+// another one is out of date. It is 0 where there are no settings.
+func (h Host) LastChange(ctx context.Context) (uint64, error) {
+	h = h.filled()
+	d, err := datastore.ReadDraft(ctx, h.Datastore, datastore.Options{Log: h.Log, CopyAfter: -1})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return d.LastHistory(), d.Close()
+}
+
+func (h Host) filled() Host {
+	if h.Datastore == "" {
+		h.Datastore = h.Root.Datastore()
+	}
+	if h.Cache == (Cache{}) {
+		h.Cache = CacheBelow(h.Root)
+	}
+	return h
+}
+
 // ModelTarget is the target that Rehearse reads, if the release brings it.
 func (h Host) ModelTarget(to manifest.Version) string {
 	return ModelTarget(h.OS.VariantID, h.OS.Arch, to.String())
@@ -38,12 +64,7 @@ func (h Host) ModelTarget(to manifest.Version) string {
 // caches: the models are that of the image, and that of the release, if it
 // brings one. Without it only the form of the result is checked, and the report says so.
 func RehearseHost(ctx context.Context, h Host, to manifest.Version) (*api.Migration, error) {
-	if h.Datastore == "" {
-		h.Datastore = h.Root.Datastore()
-	}
-	if h.Cache == (Cache{}) {
-		h.Cache = CacheBelow(h.Root)
-	}
+	h = h.filled()
 	r := Rehearsal{Options: Options{Datastore: h.Datastore, Cache: h.Cache, To: to, OS: h.OS, Log: h.Log, Now: h.Now}}
 	r.Options = r.filled()
 	running, err := manifest.ParseVersion(h.OS.VersionID)

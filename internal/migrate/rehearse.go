@@ -41,7 +41,7 @@ func Rehearse(ctx context.Context, r Rehearsal) (*api.Migration, error) {
 		return nil, copied.Close()
 	}
 	m := newMove(r.Options, copied.Store, from)
-	m.report.Rehearsal = true
+	m.report.Rehearsal, m.report.History = true, copied.LastHistory()
 	m.tolerate(r.Old)
 	err = m.prepare(ctx)
 	return m.finish(errors.Join(err, m.closeDraft(), copied.Close()))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -90,13 +91,13 @@ func (j *job) prepare(ctx context.Context) (apply, error) {
 	}
 	fmt.Fprintf(j.said, "Starting update to %s\n", u.Version)
 	journal := update.LoadJournal(j.root, j.log)
-	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: journal}
-	release, err := osrelease.Read(j.root)
+	h, err := j.rehearser()
 	if err != nil {
 		return nil, err
 	}
-	h := migrate.Host{Root: j.root, OS: release, Log: j.log}
-	i.Rehearse, i.Extra = h.Rehearse, []string{h.ModelTarget(u.Version)}
+	i := &update.Installation{
+		Catalog: c, Update: u, Disk: d, Journal: journal, Rehearse: h.Rehearse, Extra: []string{h.ModelTarget(u.Version)},
+	}
 	if i.Progress, err = j.teller(ctx, c, u); err != nil {
 		return nil, err
 	}
@@ -145,7 +146,22 @@ func why(choice manifest.Choice, version manifest.Version) string {
 	return ": the repository has it no more"
 }
 
-func (j *job) activate(ctx context.Context) (apply, error)   { return j.flip(ctx, update.Activate) }
+// rehearser tries migrations on a copy of the settings.
+func (j *job) rehearser() (migrate.Host, error) {
+	release, err := osrelease.Read(j.root)
+	return migrate.Host{Root: j.root, OS: release, Log: j.log}, err
+}
+
+func (j *job) activate(ctx context.Context) (apply, error) {
+	h, err := j.rehearser()
+	if err != nil {
+		return nil, err
+	}
+	return j.flip(ctx, func(ctx context.Context, d *slot.Disk, journal *update.Journal, now time.Time) error {
+		return update.Activate(ctx, d, journal, h, now)
+	})
+}
+
 func (j *job) deactivate(ctx context.Context) (apply, error) { return j.flip(ctx, update.Deactivate) }
 
 // catalog proves the repository. The version lock is that of this program's own configuration.

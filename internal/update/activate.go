@@ -6,11 +6,27 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update/manifest"
 )
+
+// Rehearser tries on a copy what the first boot of a version will do to the settings.
+type Rehearser interface {
+	Rehearse(ctx context.Context, to manifest.Version) (*api.Migration, error)
+
+	// LastChange is the newest entry of the settings' history.
+	LastChange(context.Context) (uint64, error)
+}
+
+// rehearsalTime bounds what an activation may wait for a rehearsal.
+const rehearsalTime = 2 * time.Minute
 
 // Activate makes the prepared slot boot next. It needs no network. A release
 // whose migrations failed on a copy of the settings is refused, unless forced.
-func Activate(ctx context.Context, d *slot.Disk, j *Journal, now time.Time) error {
+// If the settings were changed since that was tried, it is tried again.
+func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now time.Time) error {
+	if err := rehearseAgain(ctx, j, r, now); err != nil {
+		return err
+	}
 	if a := j.Open(); a != nil && a.State == Prepared && !a.Forced && a.Rehearsal != nil && a.Rehearsal.State == api.MigrationFailed {
 		return notMigrated(a.Version, a.Rehearsal.Error)
 	}
@@ -22,6 +38,42 @@ func Activate(ctx context.Context, d *slot.Disk, j *Journal, now time.Time) erro
 			a.State, a.Step = Activated, "activate"
 		}
 	})
+}
+
+// rehearseAgain replaces a rehearsal that is out of date: also what is forced,
+// because the boot must know which values may not fit.
+func rehearseAgain(ctx context.Context, j *Journal, r Rehearser, now time.Time) error {
+	a := j.Open()
+	if a == nil || a.State != Prepared {
+		return nil
+	}
+	if last, err := r.LastChange(ctx); a.Rehearsal != nil && err == nil && last == a.Rehearsal.History {
+		return nil
+	}
+	to, err := manifest.ParseVersion(a.Version)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, rehearsalTime)
+	defer cancel()
+	report, failure := r.Rehearse(ctx, to)
+	return j.noteOpen(now, func(a *Attempt) { a.rehearsed(report, failure) })
+}
+
+// rehearsed notes how a rehearsal went; there is no report if there was nothing to migrate.
+func (a *Attempt) rehearsed(report *api.Migration, failure error) {
+	a.Rehearsal = nil
+	if failure != nil && report == nil {
+		report = &api.Migration{Rehearsal: true, To: a.Version}
+	}
+	if report == nil {
+		return
+	}
+	kept := report.Trimmed()
+	if failure != nil {
+		kept.State, kept.Error = api.MigrationFailed, &api.Error{Code: api.CodeConflict, Message: failure.Error()}
+	}
+	a.Rehearsal = &kept
 }
 
 // Force lets Activate take the prepared release, whatever the rehearsal said.

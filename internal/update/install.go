@@ -233,18 +233,9 @@ func (i *Installation) rehearse(ctx context.Context) error {
 	}
 	to := i.Update.Version
 	report, err := i.Rehearse(ctx, to)
-	if err != nil && report == nil {
-		report = &api.Migration{Rehearsal: true, To: to.String()}
-	}
 	noted := i.Journal.note(i.Catalog.host.Now(), func(a *Attempt) {
 		a.Forced = i.Force
-		if report != nil {
-			kept := report.Trimmed()
-			a.Rehearsal = &kept
-		}
-		if err != nil {
-			a.Rehearsal.State, a.Rehearsal.Error = api.MigrationFailed, &api.Error{Code: api.CodeConflict, Message: err.Error()}
-		}
+		a.rehearsed(report, err)
 	})
 	switch {
 	case err == nil || noted != nil:
@@ -260,7 +251,7 @@ func (i *Installation) rehearse(ctx context.Context) error {
 func notMigrated(version string, why *api.Error) error {
 	return &api.Error{
 		Code: api.CodeConflict, Message: fmt.Sprintf("the settings of this host cannot be brought to %s: %s", version, why.Message),
-		Hint: "migrator rehearse --migrate-to-version " + version + " tells more; if that is mended, prepare the update again; " +
+		Hint: "migrator rehearse --migrate-to-version " + version + " tells more; if that is mended, try again; " +
 			"apiclient update apply --force, updog update --force and updog update-apply --force go on all the same",
 	}
 }

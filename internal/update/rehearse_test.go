@@ -56,6 +56,64 @@ func TestRehearsal(t *testing.T) {
 	w.check()
 }
 
+// settings are those of a host, whose migration ends like this.
+type settings struct {
+	history uint64
+	failure error
+	asked   int // how often it was rehearsed
+}
+
+func (s *settings) LastChange(context.Context) (uint64, error) { return s.history, nil }
+
+func (s *settings) Rehearse(_ context.Context, to manifest.Version) (*api.Migration, error) {
+	s.asked++
+	return &api.Migration{Rehearsal: true, State: api.MigrationDone, To: to.String(), History: s.history}, s.failure
+}
+
+// TestActivationRehearsesWhatChanged: what is known of other settings than those of now does not count.
+func TestActivationRehearsesWhatChanged(t *testing.T) {
+	w := newWorld(t)
+	if err := w.prepare(false, false, &api.Migration{State: api.MigrationDone, To: "1.1.0", History: 7}, nil); err != nil {
+		t.Fatal(err)
+	}
+	j, before := w.journal(), w.words()
+	activate := func(s *settings) error { return Activate(t.Context(), w.disk(), j, s, w.host.Now()) }
+
+	now := &settings{history: 8, failure: errors.New("one value is refused")}
+	err := activate(now)
+	if err == nil || !strings.HasPrefix(err.Error(), "the settings of this host cannot be brought to 1.1.0: one value is refused") {
+		t.Errorf("got %v", err)
+	}
+	if r := w.journal().Last().Rehearsal; w.words() != before || now.asked != 1 || r.History != 8 || r.State != api.MigrationFailed {
+		t.Errorf("flags %s, before %s; asked %d times; %+v", w.words(), before, now.asked, r)
+	}
+	if err := activate(now); err == nil || now.asked != 1 {
+		t.Errorf("unchanged since: %v, asked %d times", err, now.asked)
+	}
+	// Forced, it is tried all the same: the boot must know what may not fit.
+	forced := &settings{history: 9, failure: errors.New("two values are refused")}
+	if err := errors.Join(Force(j, w.host.Now()), activate(forced)); err != nil {
+		t.Error(err)
+	}
+	if a := j.Open(); forced.asked != 1 || a.State != Activated || a.Rehearsal.History != 9 {
+		t.Errorf("asked %d times; %+v", forced.asked, a)
+	}
+}
+
+// TestActivationAfterMending: whoever mends what the rehearsal found need not prepare the update again.
+func TestActivationAfterMending(t *testing.T) {
+	w := newWorld(t)
+	if err := w.prepare(false, false, &api.Migration{State: api.MigrationFailed, To: "1.1.0", History: 7}, errors.New("there is no way")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{history: 8}, w.host.Now()); err != nil {
+		t.Error(err)
+	}
+	if a := w.journal().Last(); a.State != Activated || a.Rehearsal.State != api.MigrationDone {
+		t.Errorf("got %+v", a)
+	}
+}
+
 // TestRehearsalThenActivation: what was prepared on its own waits for somebody who overrules the rehearsal.
 func TestRehearsalThenActivation(t *testing.T) {
 	w := newWorld(t)
@@ -64,7 +122,7 @@ func TestRehearsalThenActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, j := w.words(), w.journal()
-	err := Activate(t.Context(), w.disk(), j, w.host.Now())
+	err := Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now())
 	if err == nil || !strings.HasPrefix(err.Error(), "the settings of this host cannot be brought to 1.1.0: there is no way") {
 		t.Errorf("got %v", err)
 	}
@@ -75,7 +133,7 @@ func TestRehearsalThenActivation(t *testing.T) {
 	if err := j.begin(Attempt{Version: "1.2.0", State: Failed, Step: "check"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, w.host.Now())); err != nil {
+	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now())); err != nil {
 		t.Error(err)
 	}
 	if a := j.Open(); a == nil || a.State != Activated || !a.Forced || j.Last().Forced {

@@ -78,10 +78,11 @@ func (p planner) decide(n *api.UpdateNext) {
 }
 
 // refused says why what is in the spare slot would not be activated: it was tried
-// on a copy what its migrations make of the settings. "" if nothing is known against it.
+// on a copy what its migrations make of the settings. "" if nothing is known
+// against it, also if the settings were changed since: activating tries it again.
 func (p planner) refused() string {
 	t := p.Attempt
-	if t == nil || t.Forced || t.Rehearsal == nil || t.Rehearsal.State != api.MigrationFailed || t.Rehearsal.Error == nil {
+	if t == nil || t.Forced || t.Rehearsal == nil || t.Rehearsal.State != api.MigrationFailed || t.Rehearsal.Error == nil || p.OutOfDate {
 		return ""
 	}
 	return t.Rehearsal.Error.Message
@@ -178,7 +179,7 @@ func times(n int) string {
 // NextStep is what happens next by itself on this host.
 func (u *Updater) NextStep(o api.Updates, a Automatic) api.UpdateNext {
 	r := u.loadOrNew()
-	v := View{Record: r, Attempt: o.Attempt}
+	v := View{Record: r, Attempt: o.Attempt, OutOfDate: o.OutOfDate()}
 	if o.Status != nil {
 		v.Status = *o.Status
 	}

@@ -41,6 +41,12 @@ func refusing(v View, forced bool) View {
 	return v
 }
 
+// changed is a view of settings that are not those of the rehearsal any more.
+func changed(v View) View {
+	v.OutOfDate = true
+	return v
+}
+
 func noWay(v View) View {
 	v.Offer.Releases = []api.UpdateRelease{{Version: "2", Chosen: true, NoWay: "the chain ends at 1"}}
 	return v
@@ -93,6 +99,7 @@ func TestNext(t *testing.T) {
 			"2 is in the spare slot, but the settings of this host do not pass its migration: no such value; mend them, or 'apiclient update apply --force'",
 		},
 		{"settings that do not pass, forced", "activate", "", refusing(at("Staged", "2", "2"), true), nil, "activate", 0, "2 is in the spare slot"},
+		{"settings that did not pass and were changed since", "activate", "", changed(refusing(at("Staged", "2", "2"), false)), nil, "activate", 0, "2 is in the spare slot"},
 		{"settings that do not pass, and a newer one", "reboot", "", refusing(at("Staged", "3", "2"), false), nil, "prepare", 0, "3 is offered"},
 		{"no way there", "prepare", "", noWay(at("Available", "2", "")), nil, "refresh", 40 * time.Minute, "2 is offered, but cannot be applied: the chain ends at 1"},
 		{"withdrawn", "reboot", "", at("Staged", "", "2"), nil, "refresh", 40 * time.Minute, "2 is in the spare slot, but no longer offered"},

@@ -17,6 +17,8 @@ type View struct {
 	Status  api.UpdateStatus
 	Problem string             // why the slots cannot be seen
 	Attempt *api.UpdateAttempt // that put into the spare slot what is there; nil: none did, or nobody asked
+
+	OutOfDate bool // settings were changed since its rehearsal
 }
 
 // View looks at the record and the slots. Its caller holds one of the locks.

@@ -108,15 +108,19 @@ func (a *app) install(ctx context.Context, activate bool) error {
 	if !ok {
 		return a.nothing(choice)
 	}
-	i := &update.Installation{Catalog: c, Update: u, Disk: d, Journal: j, Force: a.force, AtOnce: activate}
-	if err := a.rehearsed(i); err != nil {
+	h, err := a.rehearser()
+	if err != nil {
 		return err
+	}
+	i := &update.Installation{
+		Catalog: c, Update: u, Disk: d, Journal: j, Force: a.force, AtOnce: activate,
+		Rehearse: h.Rehearse, Extra: []string{h.ModelTarget(u.Version)},
 	}
 	if err := a.write(ctx, i); err != nil {
 		return err
 	}
 	if activate {
-		if err := update.Activate(ctx, d, j, a.now()); err != nil {
+		if err := update.Activate(ctx, d, j, h, a.now()); err != nil {
 			return err
 		}
 	}
@@ -129,15 +133,10 @@ func (a *app) install(ctx context.Context, activate bool) error {
 	return a.maybeReboot(ctx)
 }
 
-// rehearsed lets an installation try the migrations on a copy of the settings.
-func (a *app) rehearsed(i *update.Installation) error {
+// rehearser tries migrations on a copy of the settings.
+func (a *app) rehearser() (migrate.Host, error) {
 	release, err := osrelease.Read(paths.Root(a.root))
-	if err != nil {
-		return err
-	}
-	h := migrate.Host{Root: paths.Root(a.root), OS: release, Log: a.log, Now: a.now}
-	i.Rehearse, i.Extra = h.Rehearse, []string{h.ModelTarget(i.Update.Version)}
-	return nil
+	return migrate.Host{Root: paths.Root(a.root), OS: release, Log: a.log, Now: a.now}, err
 }
 
 // nothing tells that there is nothing to do.
@@ -201,13 +200,17 @@ func show(p update.Progress, took time.Duration) string {
 
 // updateApply needs no repository, unlike with the reference.
 func (a *app) updateApply(ctx context.Context) error {
+	h, err := a.rehearser()
+	if err != nil {
+		return err
+	}
 	activate := func(ctx context.Context, d *slot.Disk, j *update.Journal, now time.Time) error {
 		if a.force {
 			if err := update.Force(j, now); err != nil {
 				return err
 			}
 		}
-		return update.Activate(ctx, d, j, now)
+		return update.Activate(ctx, d, j, h, now)
 	}
 	if err := a.flip(ctx, activate); err != nil {
 		return err
