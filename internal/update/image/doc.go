@@ -5,9 +5,13 @@
 // [Write] streams an image into it:
 //
 //	source → decompress → compare with what is there → write blocks that differ
+//	             behind that: read back and compare what has been written
 //	the source's end, where it verifies itself
-//	fsync, drop from the cache
-//	read back and compare, block by block
+//	fsync, drop from the cache, read back the rest
+//
+// What is read back comes from the disk: it is written and read past the
+// kernel's cache. File systems and disks that cannot do that are written
+// through the cache, and all is read back after the sync, when the cache has been told to forget it.
 //
 // Nothing is reported as written before the source has been read to its very
 // end without an error, so a source that checks a hash there is always asked.

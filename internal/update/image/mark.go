@@ -51,7 +51,7 @@ func (w *writer) begin(ctx context.Context, src io.Reader) (err error) {
 	if !bytes.Equal(w.whole.Sum(nil), m.SHA256) {
 		return ErrStale
 	}
-	w.done, w.flushed, w.kept = m.Done, m.Done, m.Read
+	w.done, w.kept = m.Done, m.Read
 	w.d = &decompressor{Format: LZ4, source: &source{r: src, read: m.Read}, close: func() {}}
 	// The end of the last block that was read is what was before the mark.
 	w.d.lz4 = goOn(w.d.source, m.Frame, w.old[blockSize-dictionary:])
@@ -86,6 +86,9 @@ func (w *writer) mark(at int64) (*Mark, error) {
 func (w *writer) keep(m *Mark) error {
 	if m == nil || m.Read-w.kept < w.KeepEvery {
 		return nil
+	}
+	if err := w.writes.Wait(); err != nil {
+		return err
 	}
 	if err := w.p.file.Sync(); err != nil {
 		return fmt.Errorf("sync: %w", err)

@@ -13,8 +13,9 @@ import (
 // Partition is a place to write an image to.
 type Partition struct {
 	file   *os.File
-	offset int64 // in the file
-	size   int64 // in bytes
+	direct *os.File // the same, past the kernel's cache; nil: it cannot be
+	offset int64    // in the file
+	size   int64    // in bytes
 }
 
 // Open opens the part of a block device or an image file that begins at offset
@@ -53,7 +54,7 @@ func open(path string, flags, device int, offset, size int64) (*Partition, error
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Partition{file: f, offset: offset, size: size}, nil
+	return &Partition{file: f, direct: pastCache(f, flags), offset: offset, size: size}, nil
 }
 
 // Size is the partition's size in bytes.
@@ -93,10 +94,23 @@ func (p *Partition) Sync() error {
 	if err := p.file.Sync(); err != nil {
 		return err
 	}
-	// Only advice: a kernel that does not take it reads from its cache.
-	_ = unix.Fadvise(int(p.file.Fd()), p.offset, p.size, unix.FADV_DONTNEED)
+	p.Forget(0, p.size)
 	return nil
 }
 
+// Forget drops a range from the kernel's cache, except for what is not yet on the disk.
+func (p *Partition) Forget(at, length int64) {
+	if length <= 0 {
+		return // none would mean all
+	}
+	// Only advice: a kernel that does not take it keeps what it has.
+	_ = unix.Fadvise(int(p.file.Fd()), p.offset+at, length, unix.FADV_DONTNEED)
+}
+
 // Close closes the partition; without a Sync before, what was written may be lost.
-func (p *Partition) Close() error { return p.file.Close() }
+func (p *Partition) Close() error {
+	if p.direct == nil {
+		return p.file.Close()
+	}
+	return errors.Join(p.file.Close(), p.direct.Close())
+}

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,10 @@ const (
 	blockSize = 1 << 20  // what is decompressed, compared and read back at a time
 	partSize  = 64 << 10 // what is written at least: a block's parts that differ
 	blocks    = 6        // in memory at a time
+	writers   = 2        // blocks that are written at a time
 	foreign   = 16       // blocks in a row without a part in common, that tell another image
-	flushSize = 16 << 20 // what the disk is told to begin to write
-	aheadSize = 8 << 20  // what the disk is told to begin to read, more than the kernel would
+	spanSize  = 16 << 20 // what is read back at a time
+	aheadSize = 8 << 20  // how long before its need the disk is told to begin to read
 )
 
 // ErrTooLarge is returned for an image that does not fit into its partition.
@@ -54,7 +56,8 @@ type Report struct {
 
 // Options are what a caller of [Write] may choose.
 type Options struct {
-	// Progress, if not nil, is called by one goroutine at a time, for each block.
+	// Progress, if not nil, is called by one goroutine at a time, for each block that is
+	// written, and for each 16 MiB that are read back when all is written.
 	Progress func(Progress)
 	// Keep, if not nil, is given marks where the source's format allows them: all that
 	// is before a mark is on the disk. Note tells what to remember of the source with
@@ -79,7 +82,7 @@ func Write(ctx context.Context, p *Partition, src io.Reader, o Options) (Report,
 	if o.KeepEvery == 0 {
 		o.KeepEvery = 32 << 20
 	}
-	w := &writer{Options: o, p: p, seed: maphash.MakeSeed(), old: make([]byte, blockSize)}
+	w := newWriter(p, o)
 	if err := w.begin(ctx, src); err != nil {
 		return Report{}, err
 	}
@@ -110,9 +113,27 @@ type writer struct {
 	old     []byte    // what is in the place of a block
 	done    int64
 	changed int64
-	flushed int64
 	kept    int64 // bytes of the source before the last mark
 	foreign int   // blocks in a row that had no part in common with the image
+	writes  errgroup.Group
+
+	told     chan span     // what has been written; there is always room
+	settled  int64         // bytes of it
+	written  chan struct{} // closed when nothing more comes
+	back     [readers][]byte
+	verified int64 // bytes that have been read back
+}
+
+func newWriter(p *Partition, o Options) *writer {
+	w := &writer{
+		Options: o, p: p, seed: maphash.MakeSeed(), old: make([]byte, blockSize),
+		told: make(chan span, p.size/spanSize+1), written: make(chan struct{}),
+	}
+	for r := range w.back {
+		w.back[r] = make([]byte, blockSize)
+	}
+	w.writes.SetLimit(writers)
+	return w
 }
 
 // filled is a block of the image and how far the source had been read for it.
@@ -122,7 +143,8 @@ type filled struct {
 	mark *Mark // what a mark behind this block would be; nil: none can be there
 }
 
-// run decompresses in one goroutine and writes in another.
+// run decompresses in one goroutine, compares and writes in others, and reads
+// back in one more.
 func (w *writer) run(ctx context.Context) error {
 	free, full := make(chan []byte, blocks), make(chan filled, blocks)
 	for range blocks {
@@ -134,20 +156,29 @@ func (w *writer) run(ctx context.Context) error {
 		return w.fill(ctx, free, full)
 	})
 	group.Go(func() error {
-		for block := range full {
-			if err := errors.Join(w.put(block.data), w.keep(block.mark)); err != nil {
-				return err
-			}
-			w.Progress(Progress{Writing, block.read, w.done, w.changed})
-			free <- block.data[:blockSize]
-		}
-		return nil
+		defer close(w.told)
+		defer close(w.written)
+		err := w.drain(free, full)
+		return cmp.Or(w.writes.Wait(), err) // the former may be why there is the latter
 	})
+	group.Go(func() error { return w.follow(ctx) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	if w.done == 0 {
 		return errors.New("the image is empty")
+	}
+	return nil
+}
+
+// drain takes blocks until there are no more.
+func (w *writer) drain(free chan<- []byte, full <-chan filled) error {
+	for block := range full {
+		w.put(block.data, func() { free <- block.data[:blockSize] })
+		if err := errors.Join(w.settle(), w.keep(block.mark)); err != nil {
+			return err
+		}
+		w.Progress(Progress{Writing, block.read, w.done, w.changed})
 	}
 	return nil
 }
@@ -180,12 +211,30 @@ func (w *writer) fill(ctx context.Context, free <-chan []byte, full chan<- fille
 	}
 }
 
-// put writes the parts of a block that differ from what is there.
-func (w *writer) put(block []byte) error {
+// put has the parts of a block written that differ from what is there, and then the block released.
+func (w *writer) put(block []byte, release func()) {
 	if len(block) == 0 {
-		return nil
+		return
 	}
 	w.add(block)
+	at, parts := w.done, w.changes(block)
+	w.done += int64(len(block))
+	w.writes.Go(func() error {
+		defer release()
+		for _, p := range parts {
+			if err := w.p.WriteThrough(block[p.start:p.end], at+int64(p.start)); err != nil {
+				return fmt.Errorf("write at %d: %w", at+int64(p.start), err)
+			}
+		}
+		return nil
+	})
+}
+
+// part is one of a block.
+type part struct{ start, end int }
+
+// changes are the parts of a block that differ from what is there.
+func (w *writer) changes(block []byte) (parts []part) {
 	old, same := w.before(block), 0
 	for start := 0; start < len(block); {
 		end := start
@@ -197,9 +246,7 @@ func (w *writer) put(block []byte) error {
 			start = min(start+partSize, len(block))
 			continue
 		}
-		if _, err := w.p.WriteAt(block[start:end], w.done+int64(start)); err != nil {
-			return fmt.Errorf("write at %d: %w", w.done+int64(start), err)
-		}
+		parts = append(parts, part{start, end})
 		w.changed += int64(end - start)
 		start = end
 	}
@@ -207,11 +254,20 @@ func (w *writer) put(block []byte) error {
 	if same > 0 {
 		w.foreign = 0
 	}
-	w.done += int64(len(block))
-	if w.done-w.flushed >= flushSize {
-		w.p.Flush(w.flushed, w.done-w.flushed)
-		w.flushed = w.done
+	return parts
+}
+
+// settle waits for what is being written, if it is enough for a span, and gives it to be read back.
+func (w *writer) settle() error {
+	if w.done-w.settled < spanSize {
+		return nil
 	}
+	if err := w.writes.Wait(); err != nil {
+		return err
+	}
+	w.p.Flush(w.settled, w.done-w.settled)
+	w.told <- w.span(w.settled, w.done)
+	w.settled = w.done
 	return nil
 }
 
@@ -223,6 +279,7 @@ func (w *writer) before(block []byte) []byte {
 	probe := old
 	if w.foreign >= foreign {
 		probe = old[:min(partSize, len(old))]
+		w.p.Ahead(w.done+aheadSize, partSize)
 	}
 	if _, err := w.p.ReadAt(probe, w.done); err != nil {
 		// A sector that cannot be read may be mended by writing it.
@@ -244,27 +301,4 @@ func (w *writer) before(block []byte) []byte {
 func differ(block, old []byte, start int) bool {
 	end := min(start+partSize, len(block))
 	return old == nil || !bytes.Equal(block[start:end], old[start:end])
-}
-
-// verify reads the image back. The sums are keyed at random, so a disk cannot
-// have answered with something else of the same sum but by a chance of 1 in 2^64.
-func (w *writer) verify(ctx context.Context) error {
-	size := w.done
-	w.p.Ahead(0, aheadSize)
-	for i, sum := range w.sums {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		at := int64(i) * blockSize
-		w.p.Ahead(at+aheadSize, blockSize)
-		block := w.old[:min(blockSize, size-at)]
-		if _, err := w.p.ReadAt(block, at); err != nil {
-			return fmt.Errorf("read back at %d: %w", at, err)
-		}
-		if maphash.Bytes(w.seed, block) != sum {
-			return fmt.Errorf("%w: in the %d bytes from %d on", ErrMismatch, len(block), at)
-		}
-		w.Progress(Progress{Verifying, w.d.source.read, at + int64(len(block)), w.changed})
-	}
-	return nil
 }

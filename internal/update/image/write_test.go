@@ -10,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -85,11 +87,34 @@ func check(t testing.TB, path string, size int64, written []byte) {
 	}
 }
 
+// cache are disks that can be read and written past the kernel's cache, as far as where the
+// tests run can, and such that cannot.
+var cache = map[string]func(testing.TB, *Partition){
+	"past the cache": func(testing.TB, *Partition) {},
+	"through the cache": func(t testing.TB, p *Partition) {
+		if p.direct == nil {
+			return
+		}
+		if err := p.direct.Close(); err != nil {
+			t.Error(err)
+		}
+		p.direct = nil
+	},
+}
+
 func TestWrite(t *testing.T) {
+	for name, cached := range cache {
+		t.Run(name, func(t *testing.T) { testWrite(t, cached) })
+	}
+}
+
+func testWrite(t *testing.T, cached func(testing.TB, *Partition)) {
+	t.Helper()
 	const size = 5 << 20
 	for _, f := range []Format{LZ4, Zstd} {
 		for _, length := range []int{1, 4096, blockSize, blockSize + 1, 3*blockSize - 7, size} {
 			path, p := disk(t, size)
+			cached(t, p)
 			data := content(1, length)
 			packed := pack(t, f, data)
 			var last Progress
@@ -103,6 +128,29 @@ func TestWrite(t *testing.T) {
 			}
 			check(t, path, size, data)
 		}
+	}
+}
+
+// A place that begins in the midst of a sector, and an image of more than one span.
+func TestWriteAnywhere(t *testing.T) {
+	const size, offset = 17<<20 + 5, 77
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, bytes.Repeat([]byte{0xaa}, size+2*offset), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(path, offset, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	data := content(3, size)
+	if _, err := Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, data)), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	around := bytes.Repeat([]byte{0xaa}, offset)
+	if want := slices.Concat(around, data, around); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the disk differs from what it must be: %v", err)
 	}
 }
 
@@ -293,23 +341,44 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Someone else writes to the disk between writing and reading back.
+// Someone else writes to the disk between writing and reading back, which is
+// done after the sync for a small image, and for the beginning of a large one while more is written.
 func TestMismatchIsSeen(t *testing.T) {
-	path, p := disk(t, 8<<20)
-	other, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	_, err = Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, content(6, 8<<20))), Options{Progress: func(now Progress) {
-		if now.Phase == Verifying && now.Done == blockSize {
-			if _, err := other.WriteAt([]byte{1, 2, 3, 4}, 4096+5<<20+77); err != nil {
-				t.Error(err)
+	for _, size := range []int{8 << 20, 20 << 20} {
+		for name, cached := range cache {
+			path, p := disk(t, int64(size))
+			cached(t, p)
+			other, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			data, spoiled := content(6, size), 0
+			_, err = Write(t.Context(), p, bytes.NewReader(pack(t, LZ4, data)), Options{Progress: func(now Progress) {
+				if spoiled == 0 && now.Done == 8<<20 {
+					spoiled++
+					spoil(t, p, other, 5<<20, data[5<<20:6<<20])
+				}
+			}})
+			if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "in the 1048576 bytes from 5242880 on") {
+				t.Errorf("%d bytes, %s: got %v", size, name, err)
 			}
 		}
-	}})
-	if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "in the 1048576 bytes from 5242880 on") {
-		t.Errorf("got %v", err)
+	}
+}
+
+// spoil changes a byte of a block as soon as the disk has the block.
+func spoil(t *testing.T, p *Partition, other *os.File, at int64, want []byte) {
+	t.Helper()
+	got := make([]byte, len(want))
+	for deadline := time.Now().Add(time.Minute); !bytes.Equal(got, want); {
+		if err := p.ReadBack(got, at); err != nil || time.Now().After(deadline) {
+			t.Errorf("never written: %v", err)
+			return
+		}
+	}
+	if _, err := other.WriteAt([]byte{^want[77]}, p.offset+at+77); err != nil {
+		t.Error(err)
 	}
 }
 
