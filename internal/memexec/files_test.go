@@ -42,6 +42,9 @@ func TestFiles(t *testing.T) {
 	if err != nil || len(r.Output) > 0 {
 		t.Fatalf("%s, %v", r.Output, err)
 	}
+	if r, err := tryWith(t, Sandbox{}, someFiles(t), "files"); err != nil || string(r.Output) != "0 1 2 " {
+		t.Errorf("it has inherited %s, %v", r.Output, err)
+	}
 	if text, err := os.ReadFile(f.Dir() + "/out/b/d"); string(text) != "text" {
 		t.Errorf("got %q, %v", text, err)
 	}

@@ -139,3 +139,40 @@ func TestFirstBootTakesOver(t *testing.T) {
 		t.Errorf("the second time: %d %q", code, errs)
 	}
 }
+
+// A host that the reference has updated boots an image of ours: its settings
+// are taken over and go through the reference's own migrations, from the caches
+// that its updater has filled; a generated value is made from the new template.
+func TestFirstBootAfterTheReference(t *testing.T) {
+	w := host(t)
+	w.Step("1.0.0", "1.1.0", "ref-remake1", "ref-noop")
+	w.Step("1.1.0", "1.2.0", "ref-remake2")
+	w.Prepare()
+	if err := os.Remove(w.Root.CachedVersions()); err != nil { // a file of ours
+		t.Fatal(err)
+	}
+	w.Runs("1.2.0")
+	err := refstore.Write(durable.OS{}, w.Root.ReferenceDatastore(), &refstore.Store{
+		Version: "1.0.0",
+		Live: refstore.Part{
+			Data:     []key.Pair{{Key: "settings.motd", Value: []byte(`"one"`)}, {Key: "settings.updates.seed", Value: []byte("7")}},
+			Metadata: []refstore.Metadata{{Key: "settings.motd", Name: "setting-generator", Value: []byte(`"make one"`)}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call(w); code != 0 {
+		t.Fatalf("got %d %q", code, errs)
+	}
+	version, settings := w.Settings()
+	if version != "1.2.0" || settings != `{"motd":"three","updates":{"seed":7}}` {
+		t.Errorf("version %s, settings %s", version, settings)
+	}
+	_, out, _ := call(w, "status")
+	for _, want := range []string{"migrate_v1.1.0_ref-remake1.lz4", "of the reference", `settings.motd (generated): "one" -> "three"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status does not tell %q:\n%s", want, out)
+		}
+	}
+}
