@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/hostler-os/hostler/internal/durable"
@@ -111,6 +112,9 @@ func readTarget(files *memexec.Files) (*refstore.Store, error) {
 	}
 	defer root.Close()
 	s, err := refstore.ReadFolder(root, target)
+	if _, missing := root.Lstat(target); errors.Is(missing, fs.ErrNotExist) {
+		return nil, errors.New("it has written no datastore")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read what it wrote: %w", err)
 	}
