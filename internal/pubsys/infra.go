@@ -19,7 +19,11 @@ import (
 // where they are and with which keys they are signed.
 type infra struct {
 	Repo map[string]infraRepo `toml:"repo"`
-	AWS  map[string]any       `toml:"aws"` // of other programs of theirs
+
+	// What their other programs read, to register images and to fetch kits.
+	AWS    map[string]any `toml:"aws"`
+	VMware map[string]any `toml:"vmware"`
+	Vendor map[string]any `toml:"vendor"`
 
 	dir string // relative paths begin here
 }

@@ -113,17 +113,18 @@ func TestTwoPublishers(t *testing.T) {
 func TestInfra(t *testing.T) {
 	sum := "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
 	for text, want := range map[string]string{
-		"[repo.default]\nroot_role_url = \"file:x\"\nroot_role_sha512 = \"" + sum + "\"\n":                   "",
-		"[repo.default]\nroot_role_url = \"x\"\n":                                                            "",
-		"[repo.default]\nroot_role_url = \"x\"\nroot_role_sha512 = \"00\"\n":                                 "root_role_sha512: ",
-		"[repo.default]\nroot_role_sha512 = \"00\"\n":                                                        "root_role_sha512 is given without root_role_url",
-		"[repo.default]\nroot_role_url = \"https://example.com/root.json\"\nroot_role_sha512 = \"00\"\n":     "root_role_url is on the network",
-		"[repo.default]\ncolour = \"red\"\n":                                                                 "unknown keys",
-		"[repos.default]\n":                                                                                  "unknown keys",
-		"[aws]\nregions = [\"x\"]\n[repo.other]\nsigning_keys = { kms = { key_id = \"x\" } }\n":              "no root of trust was named",
-		"[repo.default]\nroot_role_url = \"x\"\nsigning_keys = { kms = { key_id = \"x\" } }\n":               "keys in cloud services (kms, ssm) are not reached directly",
-		"[repo.default]\nroot_role_url = \"x\"\nsigning_keys = { pkcs11 = { uri = \"pkcs11:object=x\" } }\n": "",
-		"[repo.default]\nroot_role_url = \"x\"\nmetadata_base_url = \"https://example.com\"\n":               "the addresses of metadata and of targets belong together",
+		"[repo.default]\nroot_role_url = \"file:x\"\nroot_role_sha512 = \"" + sum + "\"\n":                        "",
+		"[repo.default]\nroot_role_url = \"x\"\n":                                                                 "",
+		"[repo.default]\nroot_role_url = \"x\"\nroot_role_sha512 = \"00\"\n":                                      "root_role_sha512: ",
+		"[repo.default]\nroot_role_sha512 = \"00\"\n":                                                             "root_role_sha512 is given without root_role_url",
+		"[repo.default]\nroot_role_url = \"https://example.com/root.json\"\nroot_role_sha512 = \"00\"\n":          "root_role_url is on the network",
+		"[repo.default]\ncolour = \"red\"\n":                                                                      "unknown keys",
+		"[repos.default]\n":                                                                                       "unknown keys",
+		"[aws]\nregions = [\"x\"]\n[repo.other]\nsigning_keys = { kms = { key_id = \"x\" } }\n":                   "no root of trust was named",
+		"[vmware]\ndatacenters = [\"x\"]\n[vmware.datacenter.x]\nfolder = \"f\"\n[vendor.me]\nregistry = \"x\"\n": "no root of trust was named",
+		"[repo.default]\nroot_role_url = \"x\"\nsigning_keys = { kms = { key_id = \"x\" } }\n":                    "keys in cloud services (kms, ssm) are not reached directly",
+		"[repo.default]\nroot_role_url = \"x\"\nsigning_keys = { pkcs11 = { uri = \"pkcs11:object=x\" } }\n":      "",
+		"[repo.default]\nroot_role_url = \"x\"\nmetadata_base_url = \"https://example.com\"\n":                    "the addresses of metadata and of targets belong together",
 		"=": "read configuration: ",
 	} {
 		dir := t.TempDir()
