@@ -40,7 +40,7 @@ func TestNameOfTheLinkChooses(t *testing.T) {
 		{[]string{"/usr/bin/sandbox", "variants"}, "aws-dev\naws-ecs-2\naws-k8s\nmetal-dev\nmetal-k8s\nvmware-k8s\n"},
 		{[]string{"hostler", "sandbox", "variants"}, "aws-dev\naws-ecs-2\naws-k8s\nmetal-dev\nmetal-k8s\nvmware-k8s\n"},
 		{[]string{"renamed", "sandbox", "variants"}, "aws-dev\naws-ecs-2\naws-k8s\nmetal-dev\nmetal-k8s\nvmware-k8s\n"},
-		{[]string{"/usr/bin/updog", "--version"}, "updog " + cli.Version() + "\n"},
+		{[]string{"/usr/bin/updog", "--version"}, "updog version " + cli.Version() + "\n"},
 	}
 	for _, test := range tests {
 		var out, err strings.Builder
