@@ -24,7 +24,6 @@ var wrapped = []struct {
 	{"github.com/pierrec/lz4", []string{"internal/migrate", "internal/migrate/migratetest", "internal/update/image", "internal/update/pack", "internal/update/updatetest"}, "what decompresses bytes from outside has its limits beside it"},
 	{"github.com/tidwall/btree", []string{"internal/datastore"}, "how snapshots share memory is the store's affair"},
 	{"github.com/aymanbagabas/go-udiff", []string{"internal/apply"}, "plans alone have diffs"},
-	{"github.com/VictoriaMetrics/metrics", []string{"internal/api/server"}, "the server alone is measured"},
 	{"github.com/goccy/go-yaml", nil, "it judges in tests; what we print is a walk over tokens"},
 }
 

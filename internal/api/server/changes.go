@@ -200,7 +200,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.metrics.commits.Inc()
+	s.metrics.commits.Add(1)
 	return s.answerChange(w, r, change, wait)
 }
 

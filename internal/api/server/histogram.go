@@ -16,9 +16,8 @@ var bounds = [...]time.Duration{
 	50 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second, 30 * time.Second,
 }
 
-// histograms is one Prometheus histogram, by route. The metrics library's own
-// has buckets that only its own database understands, and buckets made of its
-// counters are sorted as text, where the format wants them by their bounds.
+// histograms is one Prometheus histogram, by route. Its buckets are printed in
+// the order of their bounds, as the format wants it.
 type histograms struct {
 	name    string
 	mu      sync.Mutex

@@ -190,7 +190,7 @@ func (s *Server) commitPending(w http.ResponseWriter, r *http.Request, only bool
 	if err != nil {
 		return err
 	}
-	s.metrics.commits.Inc()
+	s.metrics.commits.Add(1)
 	return answer(w, present(change.Keys))
 }
 
