@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 )
 
 // namedFile is a metadata file as it is published.
@@ -79,7 +80,7 @@ func (r *Repository) cacheTarget(ctx context.Context, targets, name string) erro
 	return r.Download(ctx, name, filepath.Join(targets, filepath.FromSlash(file)), DownloadOptions{})
 }
 
-var versioned = regexp.MustCompile(`^[0-9]+\..+\.json$`)
+var versioned = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\..+\.json$`) })
 
 // prune removes metadata that nothing refers to any more. If it is interrupted,
 // the next call does the rest.
@@ -90,7 +91,7 @@ func (r *Repository) prune(metadata string, keep map[string]bool) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if e.Type().IsRegular() && versioned.MatchString(e.Name()) && !keep[e.Name()] {
+		if e.Type().IsRegular() && versioned().MatchString(e.Name()) && !keep[e.Name()] {
 			errs = append(errs, r.store.fs.Remove(filepath.Join(metadata, e.Name())))
 		}
 	}

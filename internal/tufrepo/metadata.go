@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -35,7 +36,7 @@ type header struct {
 	Expires     time.Time `json:"expires"`
 }
 
-var specVersion = regexp.MustCompile(`^1\.[0-9]+(\.[0-9]+)?$`)
+var specVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^1\.[0-9]+(\.[0-9]+)?$`) })
 
 // parse reads metadata of a role; kind is its "_type", which for delegated roles is "targets".
 func parse[T body](role, kind string, raw []byte) (signed[T], error) {
@@ -71,7 +72,7 @@ func (h header) check(kind string) error {
 	switch {
 	case h.Type != kind:
 		return fmt.Errorf("it is of type %q, expected %q", printable(h.Type), kind)
-	case !specVersion.MatchString(h.SpecVersion):
+	case !specVersion().MatchString(h.SpecVersion):
 		return fmt.Errorf("specification version %q, expected 1.x", printable(h.SpecVersion))
 	case h.Version < 1:
 		return fmt.Errorf("version %d, expected at least 1", h.Version)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -242,11 +243,11 @@ func (d delegations) check() error {
 }
 
 // reserved are names that a delegated role must not have: its file would be taken for another.
-var reserved = regexp.MustCompile(`^(([0-9]+\.)?root|timestamp|snapshot|targets)$`)
+var reserved = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(([0-9]+\.)?root|timestamp|snapshot|targets)$`) })
 
 func (r delegatedRole) check() error {
 	switch {
-	case r.Name == "" || reserved.MatchString(r.Name):
+	case r.Name == "" || reserved().MatchString(r.Name):
 		return fmt.Errorf("a delegated role must not be called %q", printable(r.Name))
 	case len(r.Paths) > 0 && len(r.PathHashPrefixes) > 0:
 		return fmt.Errorf("role %s has both paths and path hash prefixes", printable(r.Name))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/bits"
 	"regexp"
+	"sync"
 )
 
 // Superblock is what the first block of a hash partition says of the tree
@@ -43,7 +44,7 @@ const (
 
 var (
 	magic     = []byte("verity\x00\x00")
-	algorithm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
+	algorithm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`) })
 )
 
 // ReadSuperblock reads that of the hash partition r.
@@ -73,7 +74,7 @@ func parse(b []byte) (Superblock, error) {
 	}
 	salt := int(binary.LittleEndian.Uint16(b[80:]))
 	switch {
-	case !algorithm.MatchString(s.Algorithm):
+	case !algorithm().MatchString(s.Algorithm):
 		return s, fmt.Errorf("algorithm %q", s.Algorithm)
 	case !blockSize(s.DataBlockSize) || !blockSize(s.HashBlockSize):
 		return s, fmt.Errorf("block sizes %d and %d; want powers of two from %d to %d", s.DataBlockSize, s.HashBlockSize, minBlockSize, maxBlockSize)

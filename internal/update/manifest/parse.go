@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -89,7 +90,7 @@ func (d *decoder) waves(w *Waves) error {
 }
 
 // migrationKey is the reference's pattern; what stands around a match is ignored.
-var migrationKey = regexp.MustCompile(`\(([^ ,]+), *([^ ,]+)\)`)
+var migrationKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\(([^ ,]+), *([^ ,]+)\)`) })
 
 func (d *decoder) migrations() (list []Migration, err error) {
 	seen := make(map[[2]Version]bool)
@@ -120,7 +121,7 @@ func sortMigrations(list []Migration) {
 }
 
 func parseMigrationKey(key string) (m Migration, err error) {
-	match := migrationKey.FindStringSubmatch(key)
+	match := migrationKey().FindStringSubmatch(key)
 	if match == nil {
 		return m, fixed("Could not parse OS versions: %s", key)
 	}
@@ -230,11 +231,13 @@ func (d *decoder) locate(err error) error {
 }
 
 // rfc3339 also takes the one-digit months, days and hours that old manifests have.
-var rfc3339 = regexp.MustCompile(`^(\d{4})-(\d\d?)-(\d\d?)([Tt ])(\d\d?)(:\d\d:\d\d(?:\.\d+)?)([Zz]|[+-]\d\d:\d\d)$`)
+var rfc3339 = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{4})-(\d\d?)-(\d\d?)([Tt ])(\d\d?)(:\d\d:\d\d(?:\.\d+)?)([Zz]|[+-]\d\d:\d\d)$`)
+})
 
 func parseTime(text string) (time.Time, error) {
 	wrong := fmt.Errorf("%q is not a time as in 2030-01-31T18:00:00Z", text)
-	m := rfc3339.FindStringSubmatch(text)
+	m := rfc3339().FindStringSubmatch(text)
 	if m == nil {
 		return time.Time{}, wrong
 	}
