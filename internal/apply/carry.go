@@ -287,7 +287,7 @@ func (e *Engine) succeed(ctx context.Context, r *running) {
 	r.rec.over(api.StateDone, e.cfg.Now())
 	if quiet {
 		e.owe(r)
-		e.saveLater()
+		e.saveLater(r)
 		e.settled(r)
 		return
 	}

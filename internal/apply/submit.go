@@ -341,14 +341,18 @@ func (e *Engine) settle(saved []*running) {
 // saveAfter is how long the store may wait for the end of a quiet change.
 const saveAfter = 200 * time.Millisecond
 
-// saveLater stores what is owed soon, unless another update does so before.
-func (e *Engine) saveLater() {
+// saveLater stores the end of a change soon, unless another update does so
+// before: while changes follow one another, each brings the end of the last.
+func (e *Engine) saveLater(r *running) {
 	time.AfterFunc(saveAfter, func() {
 		leave, err := e.enter()
 		if err != nil {
 			return // Close does it
 		}
 		defer leave()
+		if !slices.Contains(e.owed(), r) {
+			return
+		}
 		if err := e.saveUnsaved(e.background); err != nil {
 			e.cfg.Log.Error("store the end of a change", "err", err)
 		}
