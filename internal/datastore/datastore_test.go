@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/key"
@@ -677,5 +678,18 @@ func TestLongListsAreCut(t *testing.T) {
 	}
 	if looks != 3 {
 		t.Errorf("%d looks", looks)
+	}
+}
+
+// TestRoomIsReserved: on a disk that is full, the next commits still succeed.
+func TestRoomIsReserved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "datastore.db")
+	closeStore(t, open(t, path, Options{}))
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil {
+		t.Fatal(err)
+	}
+	if got := stat.Blocks * 512; got < stat.Size+reserved {
+		t.Errorf("%d bytes of the disk are taken, for a file of %d", got, stat.Size)
 	}
 }

@@ -25,6 +25,10 @@ import (
 // while a reader's transaction is open, and one always is.
 const mapSize = 1 << 30
 
+// reserved is how much room on the disk the file has beyond its end, in bytes:
+// enough for the commits of some boots.
+const reserved = 1 << 20
+
 // growBy is by how much the file grows at a time, in bytes.
 const growBy = 256 << 10
 
@@ -129,6 +133,9 @@ func (s *Store) openLocked() error {
 	if err := s.show(c.state); err != nil {
 		return err
 	}
+	if err := s.reserve(); err != nil {
+		s.opts.Log.Warn("no room is kept for times when the disk is full", "path", s.path, "err", err)
+	}
 	if s.copyTxid() != s.txid {
 		s.wantCopy()
 	}
@@ -187,6 +194,24 @@ func (s *Store) openFile(txid uint64) error {
 		return fmt.Errorf("transaction %d was verified, but %d is opened", txid, got)
 	}
 	return nil
+}
+
+// reserve takes room on the disk that the file does not need yet. A host whose
+// disk is full boots all the same: if what it applies could not be committed, no
+// file below /etc would be rendered.
+func (s *Store) reserve() error {
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, info.Size()+reserved)
+	}
+	if errors.Is(err, unix.EOPNOTSUPP) { // some file systems know no such thing
+		err = nil
+	}
+	return errors.Join(err, f.Close())
 }
 
 // boltOptions: the freelist is not written, as everything that is read at open
