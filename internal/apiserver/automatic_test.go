@@ -142,6 +142,7 @@ func TestAutomaticUpdateThatSettingsDoNotPass(t *testing.T) {
 	o.follow()
 	o.change(`{"updates": {"automatic": {"mode": "prepare"}}}`)
 	o.timer()
+	o.change(`{"updates": {"automatic": {"mode": "reboot"}}}`)
 	text, err := os.ReadFile(o.Root.Attempts())
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,9 @@ func TestAutomaticUpdateThatSettingsDoNotPass(t *testing.T) {
 	if err := json.Unmarshal(text, &journal); err != nil || len(journal.Attempts) != 1 {
 		t.Fatalf("%v: %s", err, text)
 	}
-	journal.Attempts[0]["rehearsal"] = map[string]any{"rehearsal": true, "state": "failed", "to": "1.21.0", "error": map[string]any{"message": "no way"}}
+	journal.Attempts[0]["rehearsal"] = map[string]any{
+		"rehearsal": true, "history": o.updates().History, "state": "failed", "to": "1.21.0", "error": map[string]any{"message": "no way"},
+	}
 	text, err = json.Marshal(map[string]any{"attempts": journal.Attempts})
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +161,6 @@ func TestAutomaticUpdateThatSettingsDoNotPass(t *testing.T) {
 	if err := os.WriteFile(o.Root.Attempts(), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.change(`{"updates": {"automatic": {"mode": "reboot"}}}`)
 	o.timer()
 	u := o.updates()
 	if want := "the settings of this host do not pass its migration: no way; mend them"; !strings.Contains(u.Next.Why, want) || u.Next.Action != "refresh" {
