@@ -180,6 +180,9 @@ func (i *imported) fit(p key.Pair, layer api.Layer, m *model.Model) []key.Pair {
 	if err == nil {
 		return pairs
 	}
+	if m.Check(p) == nil { // it lacks but members that have keys of their own
+		return []key.Pair{p}
+	}
 	misfit := api.Misfit{Key: string(p.Key), Layer: layer, Message: err.Error()}
 	if refusal, ok := errors.AsType[*model.Error](err); ok {
 		for n := range refusal.Violations { // of a document that nobody sees

@@ -193,6 +193,24 @@ func TestRecordedHost(t *testing.T) {
 	checkBack(t, from, path, o)
 }
 
+// A setting that must not be without others is taken over beside them: each has
+// a key of its own.
+func TestRecordedHostOfItsVariant(t *testing.T) {
+	o := options(t)
+	m, err := model.Load(hostler.Assets, "aws-k8s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Model = m
+	path := filepath.Join(t.TempDir(), "datastore.db")
+	if _, err := takeover.Import(t.Context(), refstoretest.Unpack(t, "../.."), path, o); err != nil {
+		t.Fatal(err)
+	}
+	if unfit := open(t, path, m).Unfit(); len(unfit) > 0 {
+		t.Errorf("without effect: %+v", unfit)
+	}
+}
+
 func unknownHere(k string) bool {
 	return slices.ContainsFunc([]string{"kubernetes", "oci-defaults", "oci-hooks", "cloudformation", "autoscaling"}, func(group string) bool {
 		return strings.HasPrefix(k, "settings."+group+".")
