@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/apply"
 	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/key"
@@ -99,7 +100,10 @@ func Run(ctx context.Context, o Options) (*api.Migration, error) {
 		return nil, store.Close()
 	}
 	m := newMove(o, store, version)
-	err = m.prepare(ctx)
+	err = m.endTries(ctx)
+	if err == nil {
+		err = m.prepare(ctx)
+	}
 	if err == nil {
 		err = m.replace()
 	}
@@ -153,6 +157,17 @@ func (m *move) finish(err error) (*api.Migration, error) {
 	}
 	m.report.State = api.MigrationDone
 	return m.report, nil
+}
+
+// endTries takes back what nobody has confirmed: a try ends with its boot's
+// version. It is a commit of its own, so that all ways lead on from the same
+// settings, also that back to the older version, where they would be undone as well.
+func (m *move) endTries(ctx context.Context) error {
+	ended, err := apply.EndTries(ctx, m.store, caller(), m.To.String()+" booted", m.Now())
+	for _, id := range ended {
+		m.report.Warnings = append(m.report.Warnings, fmt.Sprintf("change %d was not confirmed, so it was taken back first", id))
+	}
+	return err
 }
 
 // prepare makes the draft.
@@ -257,9 +272,11 @@ func write(tx *datastore.Tx, s *datastore.Store, edits []datastore.Edits) error 
 	return nil
 }
 
+func caller() api.Caller { return api.Caller{PID: int32(os.Getpid()), Program: "migrator"} }
+
 // sign commits the draft, as being of the new version.
 func (m *move) sign(fill func(*datastore.Tx) error) error {
-	author := datastore.Author{Caller: api.Caller{PID: int32(os.Getpid()), Program: "migrator"}, Reason: title(m.report.From, m.report.To)}
+	author := datastore.Author{Caller: caller(), Reason: title(m.report.From, m.report.To)}
 	return m.draft.Update(context.Background(), author, func(tx *datastore.Tx) error {
 		if err := fill(tx); err != nil {
 			return err

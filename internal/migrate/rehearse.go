@@ -43,7 +43,10 @@ func Rehearse(ctx context.Context, r Rehearsal) (*api.Migration, error) {
 	m := newMove(r.Options, copied.Store, from)
 	m.report.Rehearsal, m.report.History = true, copied.LastHistory()
 	m.tolerate(r.Old)
-	err = m.prepare(ctx)
+	err = m.endTries(ctx)
+	if err == nil {
+		err = m.prepare(ctx)
+	}
 	return m.finish(errors.Join(err, m.closeDraft(), copied.Close()))
 }
 

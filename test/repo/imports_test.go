@@ -132,7 +132,7 @@ var rooms = []struct {
 	{"signpost", []string{"api", "cli", "nearest", "paths", "slot"}},
 	{"refmigrate", []string{"durable", "key", "memexec", "migration", "refstore"}},
 	{"migrate", []string{
-		"api", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "refmigrate", "tufrepo", "update/manifest",
+		"api", "apply", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "refmigrate", "tufrepo", "update/manifest",
 	}},
 	{"migrate/migratetest", []string{"api", "datastore", "durable", "key", "migrate", "paths", "tufrepo", "tufrepo/tufrepotest", "update/manifest"}},
 	{"bootstage", []string{"cli", "durable", "slot", "verity"}},
