@@ -11,6 +11,7 @@ var extensions = map[string][]helper{
 		{name: "if_not_null", min: 1, max: 1, block: ifNotNull},
 		{name: "is_array", min: 1, max: 1, value: isKind("a list")},
 		{name: "is_bool", min: 1, max: 1, value: isKind("a boolean")},
+		{name: "is_cgroup_v2", min: 0, max: 0, value: isCgroup2}, // of later releases
 		{name: "is_ipv4", min: 1, max: 1, value: isIPv4},
 		{name: "is_ipv6", min: 1, max: 1, value: isIPv6},
 		{name: "is_null", min: 1, max: 1, value: isKind("null")},

@@ -173,6 +173,8 @@ func (inv *invocation) prefixOrAddress(i int) (netip.Addr, error) {
 	return addr, nil
 }
 
+func isCgroup2(inv *invocation) (any, error) { return inv.r.system.Cgroup2, nil }
+
 func isIPv4(inv *invocation) (any, error) {
 	addr, err := inv.prefixOrAddress(0)
 	return addr.Is4(), err

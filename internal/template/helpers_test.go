@@ -149,6 +149,14 @@ func TestNetworkHelpers(t *testing.T) {
 	})
 }
 
+func TestCgroupHelper(t *testing.T) {
+	for version2, want := range map[bool]string{true: "two, true", false: "one, false"} {
+		runHelpers(t, template.System{Cgroup2: version2}, []helperCase{
+			{name: want, body: `{{#if (is_cgroup_v2)}}two{{else}}one{{/if}}, {{is_cgroup_v2}}`, want: want},
+		})
+	}
+}
+
 func TestKubernetesAndECSHelpers(t *testing.T) {
 	for cores, want := range map[int]string{0: "0m", 1: "60m", 2: "70m", 3: "75m", 4: "80m", 5: "82m", 6: "85m", 96: "310m"} {
 		runHelpers(t, template.System{CPUs: cores}, []helperCase{{name: fmt.Sprint(cores, " cores"), body: `{{kube_reserve_cpu settings.s.nosuch}}`, want: want}})

@@ -35,6 +35,7 @@ type Data struct {
 type System struct {
 	CPUs    int                                     // number of processors (kube_reserve_cpu)
 	FIPS    bool                                    // the kernel runs in FIPS mode (ecr-prefix)
+	Cgroup2 bool                                    // control groups are those of version 2 (is_cgroup_v2)
 	EFA     bool                                    // an Elastic Fabric Adapter is attached (oci_defaults)
 	Resolve func(host string) ([]netip.Addr, error) // localhost_aliases; nil: nothing resolves
 }

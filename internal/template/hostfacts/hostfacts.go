@@ -22,6 +22,7 @@ import (
 const (
 	fipsFile   = "/proc/sys/crypto/fips_enabled"
 	pciDevices = "/sys/bus/pci/devices"
+	cgroup2    = "/sys/fs/cgroup/cgroup.controllers" // only version 2 has it at the top
 
 	// resolveLimit bounds the look-up of a host name, which at boot has often no server to ask.
 	resolveLimit = 2 * time.Second
@@ -36,6 +37,7 @@ func Read(root paths.Root) template.System {
 	return template.System{
 		CPUs:    runtime.NumCPU(),
 		FIPS:    readWord(root.Join(fipsFile)) == "1",
+		Cgroup2: exists(root.Join(cgroup2)),
 		EFA:     hasFabricAdapter(root.Join(pciDevices)),
 		Resolve: resolve,
 	}
@@ -45,6 +47,11 @@ func Read(root paths.Root) template.System {
 func readWord(path string) string {
 	text, _ := os.ReadFile(path)
 	return strings.TrimSpace(string(text))
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // hasFabricAdapter tells whether an Elastic Fabric Adapter is among the PCI devices in a folder of sysfs.

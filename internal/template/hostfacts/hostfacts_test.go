@@ -10,7 +10,7 @@ import (
 
 func TestReadOfSandboxIsEmpty(t *testing.T) {
 	got := Read(paths.Root(t.TempDir()))
-	if got.CPUs != 0 || got.FIPS || got.EFA || got.Resolve != nil {
+	if got.CPUs != 0 || got.FIPS || got.EFA || got.Cgroup2 || got.Resolve != nil {
 		t.Errorf("got %+v, want no facts", got)
 	}
 }
