@@ -216,7 +216,7 @@ func (a *app) printTallies(r publish.RootFile, old *publish.Root) error {
 		}
 		state := "enough"
 		if !t.Enough() {
-			state = fmt.Sprintf("%d missing, of %s", t.Threshold-len(t.Signed), shortIDs(t.Missing))
+			state = fmt.Sprintf("still missing: %d of %s", t.Threshold-len(t.Signed), shortIDs(t.Missing))
 		}
 		by := "nobody"
 		if len(t.Signed) > 0 {
