@@ -91,6 +91,30 @@ func shown(w io.Writer, text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// People is w for text in which names from outside may be, such as those of files
+// and targets: if w is a terminal, control characters become spaces.
+func People(w io.Writer) io.Writer {
+	if !IsTerminal(w) {
+		return w
+	}
+	return people{w}
+}
+
+type people struct{ terminal io.Writer }
+
+func (p people) Write(text []byte) (int, error) {
+	clean := strings.Map(func(r rune) rune {
+		if control(r) && r != '\n' && r != '\t' {
+			return ' '
+		}
+		return r
+	}, string(text))
+	if _, err := io.WriteString(p.terminal, clean); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
 func control(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
 
 func clip(text string, width int) string {

@@ -65,7 +65,7 @@ func (a *app) importFrom(c *cobra.Command, from string, o takeover.Options) erro
 	o.BootID = bootID()
 	report, err := takeover.Import(c.Context(), from, a.file(), o)
 	if refused, ok := errors.AsType[*takeover.RefusedError](err); ok {
-		cli.PrintMisfits(a.Err, "refused", refused.Refused)
+		cli.PrintMisfits(cli.People(a.Err), "refused", refused.Refused)
 		return &api.Error{
 			Code: api.CodeInvalidValue, Message: fmt.Sprintf("the model of %s refuses %s; nothing was imported", o.Model.Variant(), count(len(refused.Refused), "value")),
 			Hint: "--lenient stores them all the same: without effect, but not lost",
@@ -74,7 +74,7 @@ func (a *app) importFrom(c *cobra.Command, from string, o takeover.Options) erro
 	if err != nil {
 		return explainMissing(err)
 	}
-	printImport(a.Out, report, from, o)
+	printImport(cli.People(a.Out), report, from, o)
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (a *app) exportTo(c *cobra.Command, to string, o takeover.Options) error {
 	if o.DryRun {
 		verb = "would export"
 	}
-	fmt.Fprintf(a.Out, "%s %d values of version %s to %s, with %d metadata and %s\n",
+	fmt.Fprintf(cli.People(a.Out), "%s %d values of version %s to %s, with %d metadata and %s\n",
 		verb, len(s.Live.Data), s.Version, to, len(s.Live.Metadata), count(len(s.Pending), "pending transaction"))
 	return nil
 }

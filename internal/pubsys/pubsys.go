@@ -106,7 +106,9 @@ type app struct {
 // log tells what deserves attention; results go to standard output.
 func (a *app) log() *slog.Logger { return cli.NewPlainLog(a.Err, a.level.Level()) }
 
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Out, format, args...) }
+func (a *app) printf(format string, args ...any) {
+	fmt.Fprintf(cli.People(a.Out), format, args...)
+}
 
 // aliases are the reference's names of flags.
 var aliases = map[string]string{

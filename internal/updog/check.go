@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
@@ -51,7 +52,7 @@ func (a *app) checkUpdate(ctx context.Context) error {
 // print tells of one release.
 func (a *app) print(u manifest.Update) error {
 	if !a.json {
-		_, err := fmt.Fprintln(a.Out, u.Variant, u.Version)
+		_, err := fmt.Fprintln(cli.People(a.Out), u.Variant, u.Version)
 		return err
 	}
 	text, err := u.Format()
@@ -74,7 +75,7 @@ func (a *app) list(list []manifest.Update) error {
 		return err
 	}
 	for _, u := range list {
-		if _, err := fmt.Fprintln(a.Err, u.Variant, u.Version); err != nil {
+		if _, err := fmt.Fprintln(cli.People(a.Err), u.Variant, u.Version); err != nil {
 			return err
 		}
 	}

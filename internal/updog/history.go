@@ -27,7 +27,7 @@ func (a *app) history(ctx context.Context) error {
 			fmt.Sprint(t.ID), cli.Time(t.Started), t.From, t.Version, t.Slot, string(t.State), t.Step, cli.OneLine(t.Error),
 		})
 	}
-	cli.Table(a.Out, rows)
+	cli.Table(cli.People(a.Out), rows)
 	return nil
 }
 

@@ -158,7 +158,7 @@ func (a *app) waiting(choice manifest.Choice) {
 			texts = append(texts, r.Text)
 		}
 		if len(texts) > 0 {
-			fmt.Fprintf(a.Err, "%s waits: %s\n", v.Update.Version, strings.Join(texts, "; "))
+			fmt.Fprintf(cli.People(a.Err), "%s waits: %s\n", v.Update.Version, strings.Join(texts, "; "))
 		}
 	}
 }
