@@ -30,7 +30,7 @@ var kinds = map[string]kind{
 	},
 	"remake1": remake("one", "two"),
 	"remake2": remake("two", "three"),
-	"break": {func(d *data) { d.values["settings.ntp.time-servers"] = 5 }, nothing},
+	"break":   {func(d *data) { d.values["settings.ntp.time-servers"] = 5 }, nothing},
 	"say": {func(d *data) {
 		fmt.Println("motd is", d.values["settings.motd"])
 		fmt.Fprintln(os.Stderr, "on", d.values["os.pretty_name"], d.values["os.version_id"])
