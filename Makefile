@@ -64,7 +64,7 @@ integration: build ## what needs root and a real systemd, in throw-away containe
 	$(GO) test -tags integration -count=1 -v -timeout 20m ./test/integration/... ./test/kill ./test/powerloss ./test/disk ./test/tufclient ./test/token
 
 vm: build ## a machine that boots, updates and falls back, in QEMU; fetches packages the first time
-	$(GO) test -tags vm -count=1 -v -timeout 40m ./test/vm
+	$(GO) test -tags vm -count=1 -v -timeout 60m ./test/vm
 
 conformance: build ## the public suite for TUF clients on bin/tufclient; SUITE=its checkout, PYTHON=one that has its requirements
 	@test -d "$(SUITE)/tuf_conformance" || { echo "conformance: set SUITE to a checkout of tuf-conformance; see docs/tuf.md"; exit 1; }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/test/vm/machine"
@@ -34,29 +35,29 @@ func TestMain(m *testing.M) {
 const userData = `[settings]
 motd = "from user data"
 [settings.updates]
-metadata-base-url = "file:///repository/1/metadata"
-targets-base-url = "file:///repository/targets"
 seed = 7
 ignore-waves = true
 `
 
-// host is the machine with Hostler on it.
+// host is the machine with Hostler on it, and who publishes its releases.
 type host struct {
 	*machine.Machine
+	*publisher
 	t     testing.TB
 	began time.Time
 }
 
 // TestLife is what happens to one machine: it boots for the first time; it is
-// offered three bad releases, while its power is cut, and comes back from each;
-// then it gets a good one.
+// offered three bad releases, while its power is cut, and comes back from each
+// with the settings that it had; then it gets a good one, by itself, and is
+// taken back from that, too.
 func TestLife(t *testing.T) {
 	h := host{t: t, began: time.Now()}
 	f := newFactory(t)
-	disk := f.disk(f.make(first), userData)
+	h.publisher = newPublisher(f)
+	disk := f.disk(f.make(first), userData+h.settings())
 	h.Machine = machine.New(t, machine.Config{
-		Kernel: f.path("firmware/vmlinuz"), Initrd: f.path("firmware/initrd"), Parameters: parameters,
-		Disk: disk, Data: f.publish(),
+		Kernel: f.path("firmware/vmlinuz"), Initrd: f.path("firmware/initrd"), Parameters: parameters, Disk: disk,
 	})
 	t.Cleanup(h.journal)
 	for _, step := range []struct {
@@ -68,15 +69,22 @@ func TestLife(t *testing.T) {
 		{"release that is not well", host.sick},
 		{"power cut while flags are written, and a release whose kernel panics", host.panics},
 		{"release whose root is damaged", host.damaged},
-		{"good release, with a kernel of its own", host.good},
+		{"good release, with a kernel of its own: the host updates by itself", host.good},
+		{"the way back", host.back},
 	} {
-		t.Logf("%4.0f s: %s", time.Since(h.began).Seconds(), step.name)
+		h.note(step.name)
 		step.run(h)
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("%4.0f s: done", time.Since(h.began).Seconds())
+	h.note("done")
+}
+
+// note tells when a step begins, and how much work the machine had with those before.
+func (h host) note(step string) {
+	h.t.Helper()
+	h.t.Logf("%4.0f s, %4.0f s of CPU: %s", time.Since(h.began).Seconds(), h.Used().Seconds(), step)
 }
 
 // journal tells what the machine wrote down in its last boot, of a test that failed.
@@ -117,12 +125,6 @@ func (h host) flags() slot.Status {
 	return s
 }
 
-// offer makes the host see the first n releases.
-func (h host) offer(n int) {
-	h.t.Helper()
-	h.Must("apiclient", "set", fmt.Sprintf("updates.metadata-base-url=file:///repository/%d/metadata", n))
-}
-
 // last is the newest attempt that got as far as the slot.
 func (h host) last() update.Attempt {
 	h.t.Helper()
@@ -137,13 +139,39 @@ func (h host) last() update.Attempt {
 func (h host) reboot() string {
 	h.t.Helper()
 	boot := h.Boot()
-	h.Start("systemctl", "reboot")
+	h.Start("apiclient", "reboot")
 	return boot
+}
+
+// greets wants a setting whose name the releases disagree about, and the file that is made of it.
+func (h host) greets(settings, file string) {
+	h.t.Helper()
+	if got := h.Must("apiclient", "raw", "-u", "/settings?prefix=settings.greeting"); got != `{"greeting":`+settings+`}` {
+		h.t.Errorf("the settings are %s, want %s", got, settings)
+	}
+	if got := h.Must("cat", "/etc/greeting"); got != file {
+		h.t.Errorf("the host greets with %q, want %q", got, file)
+	}
+}
+
+// migrated wants the last migration of the settings to have been this one.
+func (h host) migrated(from, to string, way api.MigrationWay) {
+	h.t.Helper()
+	var s struct {
+		Version string
+		Reports []api.Migration
+	}
+	if text := h.Must("migrator", "status", "-o", "json"); json.Unmarshal([]byte(text), &s) != nil || len(s.Reports) == 0 {
+		h.t.Fatalf("migrator status: %s", text)
+	}
+	if m := s.Reports[len(s.Reports)-1]; s.Version != to || m.From != from || m.To != to || m.Way != way || !m.OK() {
+		h.t.Errorf("the settings are of %s, the last migration is %+v; want %s to %s, %s", s.Version, m, from, to, way)
+	}
 }
 
 // comesBack waits until, some time after this boot, the first version runs again,
 // and expects that the other one is known to have failed and is not offered any
-// more, unless by name.
+// more, unless by name. The settings are as they were.
 func (h host) comesBack(boot, version, blame string) {
 	h.t.Helper()
 	h.runs(first.version, slot.A, boot)
@@ -162,6 +190,7 @@ func (h host) comesBack(boot, version, blame string) {
 	if got := h.Must("updog", "check-update", "--image", version); got != variant+" "+version {
 		h.t.Errorf("asked for by name, %s is not offered: %s", version, got)
 	}
+	h.greets(`{"text":"good morning"}`, "good morning")
 }
 
 func (h host) firstBoot() {
@@ -180,10 +209,17 @@ func (h host) firstBoot() {
 	if a, _ := h.Run("touch", "/usr/written"); a.Code == 0 {
 		h.t.Error("the root can be written")
 	}
+	h.Must("apiclient", "set", "greeting.text=good morning")
+	h.greets(`{"text":"good morning"}`, "good morning")
 }
 
 func (h host) cutWhileWriting() {
-	ended := h.Start("updog", "update-image")
+	h.publish(sick)
+	if got := h.Must("apiclient", "update", "check", "-o", "table"); !strings.Contains(got, "Available: 2.0.0 can be applied") ||
+		!strings.Contains(got, "migrate_v2.0.0_words.lz4") {
+		h.t.Errorf("apiclient update check:\n%s", got)
+	}
+	ended := h.Start("apiclient", "update", "apply")
 	h.Eventually("writing of the root", func() bool {
 		select {
 		case a := <-ended:
@@ -200,20 +236,28 @@ func (h host) cutWhileWriting() {
 	if last := h.last(); last.State != update.Interrupted {
 		h.t.Errorf("the attempt is %+v", last)
 	}
+	if got := h.Must("apiclient", "update", "status"); !strings.Contains(got, "interrupted: prepare") {
+		h.t.Errorf("apiclient update status:\n%s", got)
+	}
 }
 
 func (h host) sick() {
-	h.Must("updog", "update")
+	h.Must("apiclient", "update", "apply", "--check")
+	if last := h.last(); last.Rehearsal == nil || last.Rehearsal.State != api.MigrationDone || last.Rehearsal.Unchecked != "" {
+		h.t.Errorf("the migration was not rehearsed with the new model: %+v", last)
+	}
 	h.comesBack(h.reboot(), "2.0.0", "90-sick")
-	if got := h.Must("hostler", "health", "history"); !strings.Contains(got, "the new version does not like this machine") {
+	// The new version had the settings in its own form.
+	if got := h.Must("hostler", "health", "history"); !strings.Contains(got, "the new version does not like this machine, which says: good morning") {
 		h.t.Errorf("the reports do not say what the check printed:\n%s", got)
 	}
+	h.migrated("2.0.0", "1.0.0", api.WayKept)
 }
 
 // Whichever flags are on the disk when the power goes, it boots; from slot B it
 // comes back, and otherwise the next attempt succeeds.
 func (h host) panics() {
-	h.offer(2)
+	h.publish(panics)
 	h.Must("updog", "update-image")
 	h.Must("sync")
 	boot := h.Boot()
@@ -223,8 +267,8 @@ func (h host) panics() {
 	h.runs(first.version, slot.A, boot)
 	boot = ""
 	if h.last().State != update.BootFailed {
-		h.Must("updog", "update-apply")
-		boot = h.reboot()
+		boot = h.Boot()
+		h.Start("updog", "update-apply", "--reboot")
 	}
 	h.comesBack(boot, "2.1.0", "")
 	if !strings.Contains(h.Console(), "Kernel panic - not syncing: sysrq triggered crash") {
@@ -233,7 +277,7 @@ func (h host) panics() {
 }
 
 func (h host) damaged() {
-	h.offer(3)
+	h.publish(damaged)
 	h.Must("updog", "update")
 	h.Must("dd", "if=/dev/zero", "of="+h.flags().Sets[slot.B].Root, "bs=4096", "count=16", "conv=fsync")
 	h.comesBack(h.reboot(), "2.2.0", "")
@@ -242,10 +286,18 @@ func (h host) damaged() {
 	}
 }
 
+// Nobody drives this update: the timer does, when its window has opened.
 func (h host) good() {
-	h.offer(4)
-	h.Must("apiclient", "update", "apply", "--check") // as an operator does it
-	h.runs("3.0.0", slot.B, h.reboot())
+	h.publish(good)
+	h.Must("apiclient", "set", "updates.automatic.mode=reboot", "updates.automatic.window.start=2099-01-01")
+	h.Must("systemctl", "start", "hostler-update.service") // as the timer does each hour
+	if got := h.Must("apiclient", "update", "status"); !strings.Contains(got, "Staged: 3.0.0 is in the spare slot") ||
+		!strings.Contains(got, "activate at 2099-01-01 00:00:00 UTC") || !strings.Contains(got, "the window is not open before that") {
+		h.t.Errorf("outside of the window:\n%s", got)
+	}
+	boot := h.Boot()
+	h.Must("apiclient", "set", "updates.automatic.window.start=*:*:0/20")
+	h.runs("3.0.0", slot.B, boot)
 	if got := h.Must("cat", "/proc/cmdline"); !strings.Contains(got, ownParameter) {
 		h.t.Errorf("its own kernel was not started: %s", got)
 	}
@@ -260,5 +312,20 @@ func (h host) good() {
 	}
 	if last := h.last(); last.State != update.Booted || last.Version != "3.0.0" {
 		h.t.Errorf("the attempt is %+v", last)
+	}
+	h.migrated("1.0.0", "3.0.0", api.WayForward)
+	h.greets(`{"times":1,"words":"good morning"}`, "good morning, 1 times")
+}
+
+// What is set on the new version is brought back to the old one.
+func (h host) back() {
+	h.Must("apiclient", "set", "greeting.words=good evening", "greeting.times=3", "updates.automatic.mode=off")
+	h.greets(`{"times":3,"words":"good evening"}`, "good evening, 3 times")
+	h.Must("signpost", "rollback-to-inactive")
+	h.runs("1.0.0", slot.A, h.reboot())
+	h.migrated("3.0.0", "1.0.0", api.WayBackward)
+	h.greets(`{"text":"good evening"}`, "good evening")
+	if got := h.Must("apiclient", "update", "check", "-o", "table"); !strings.Contains(got, "Available: 3.0.0 can be applied") {
+		h.t.Errorf("%s", got)
 	}
 }

@@ -3,36 +3,36 @@
 package vm_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
-	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 const variant = "small"
 
-// release is one of those that the machine is offered.
+// release is one of those that the machine runs or is offered.
 type release struct {
 	version string
-	tree    string // below testdata, beside "all"
-	units   string // enabled beside those
+	from    string   // the release before it
+	trees   []string // below testdata, beside "all"
+	units   string   // enabled beside those
 	cmdline string
+	blocks  bool // published in blocks as well, of which hosts fetch what they lack: here the search costs more than it saves
 }
 
 var (
-	first   = release{version: "1.0.0"}
-	offered = []release{
-		{version: "2.0.0", tree: "sick"},
-		{version: "2.1.0", tree: "panic", units: "panic.service"},
-		{version: "2.2.0"}, // its root is damaged after it has been written
-		{version: "3.0.0", cmdline: ownParameter},
-	}
+	first    = release{version: "1.0.0"}
+	sick     = release{version: "2.0.0", from: "1.0.0", trees: []string{"words", "sick"}, blocks: true}
+	panics   = release{version: "2.1.0", from: "2.0.0", trees: []string{"words", "panic"}, units: "panic.service"}
+	damaged  = release{version: "2.2.0", from: "2.1.0", trees: []string{"words"}} // after it has been written
+	good     = release{version: "3.0.0", from: "2.2.0", trees: []string{"times"}, cmdline: ownParameter}
+	releases = []release{sick, panics, damaged, good}
 )
+
+// migrations are those that come with a release, by its version.
+var migrations = map[string]string{"2.0.0": "words", "3.0.0": "times"}
 
 // ownParameter makes the boot stage start the release's own kernel.
 const ownParameter = "vmtest.kernel=own"
@@ -42,15 +42,14 @@ const ownParameter = "vmtest.kernel=own"
 // them for broken.
 const (
 	lateTimers = "no_timer_check"
-	parameters = "console=ttyS0 panic=10 oops=panic quiet " + lateTimers
+	parameters = "console=ttyS0 panic=10 oops=panic quiet gpt " + lateTimers
 )
 
-// factory builds releases and publishes them.
+// factory builds releases.
 type factory struct {
 	t    testing.TB
 	dir  string
 	base string // of packaging/image/build
-	repo *tufrepotest.Repo
 }
 
 const top = "../.."
@@ -58,29 +57,22 @@ const top = "../.."
 // newFactory has kernel and userland, which are fetched if they are not there yet.
 func newFactory(t testing.TB) *factory {
 	t.Helper()
-	f := &factory{t: t, dir: t.TempDir(), base: filepath.Join(top, "bin/vm"), repo: tufrepotest.New(t)}
+	f := &factory{t: t, dir: t.TempDir(), base: filepath.Join(top, "bin/vm")}
 	if _, err := os.Stat(filepath.Join(f.base, "tree")); err != nil {
 		f.build(nil, "base", f.base)
 	}
-	f.put("all/usr/share/updog/root.json", f.repo.Root())
-	f.mkdir("all/repository")
-	f.run(nil, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", f.path("all/usr/bin/vm-agent"), "./agent")
+	f.compile("./agent", f.path("all/usr/bin/vm-agent"))
 	f.build(nil, "boot", f.base, f.path("firmware"))
 	return f
 }
 
 func (f *factory) path(name string) string { return filepath.Join(f.dir, name) }
 
-func (f *factory) mkdir(name string) {
-	f.t.Helper()
-	if err := os.MkdirAll(f.path(name), 0o755); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
 func (f *factory) put(name string, data []byte) {
 	f.t.Helper()
-	f.mkdir(filepath.Dir(name))
+	if err := os.MkdirAll(filepath.Dir(f.path(name)), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
 	if err := os.WriteFile(f.path(name), data, 0o644); err != nil {
 		f.t.Fatal(err)
 	}
@@ -95,6 +87,12 @@ func (f *factory) run(env []string, args ...string) {
 	}
 }
 
+// compile makes a program that needs no files but its own.
+func (f *factory) compile(source, program string) {
+	f.t.Helper()
+	f.run([]string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, source)
+}
+
 // build runs packaging/image/build.
 func (f *factory) build(env []string, args ...string) {
 	f.t.Helper()
@@ -105,10 +103,10 @@ func (f *factory) build(env []string, args ...string) {
 func (f *factory) make(r release) string {
 	f.t.Helper()
 	out := f.path(r.version)
-	env := []string{"VARIANT=" + variant, "CMDLINE=" + lateTimers + " " + r.cmdline, "UNITS=vm-agent.service repository.service " + r.units}
+	env := []string{"VARIANT=" + variant, "CMDLINE=" + lateTimers + " " + r.cmdline, "UNITS=vm-agent.service network.service " + r.units}
 	trees := []string{"testdata/all", f.path("all")}
-	if r.tree != "" {
-		trees = append(trees, filepath.Join("testdata", r.tree))
+	for _, tree := range r.trees {
+		trees = append(trees, filepath.Join("testdata", tree))
 	}
 	f.build(env, append([]string{"release", f.base, r.version, out}, trees...)...)
 	return out
@@ -120,60 +118,4 @@ func (f *factory) disk(release, userData string) string {
 	f.put("private/user-data.toml", []byte(userData))
 	f.build([]string{"PRIVATE=" + f.path("private")}, "disk", release, f.path("disk.img"))
 	return f.path("disk.img")
-}
-
-// publish signs a repository for each number of offered releases, the first one,
-// the first two and so on, and returns a disk with all of them.
-func (f *factory) publish() string {
-	f.t.Helper()
-	var m manifest.Manifest
-	for i, r := range offered {
-		u := f.publishOne(r)
-		m.Updates = append(m.Updates, u)
-		m.Migrations = append(m.Migrations, manifest.Migration{From: f.version(first.version), To: u.Version, Targets: []string{}})
-		text, err := m.Format()
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		f.repo.AddTarget("targets", manifest.Name, text)
-		f.repo.Publish("targets", "snapshot", "timestamp")
-		f.repo.WriteTo(f.path(fmt.Sprintf("repository/%d", i+1)))
-	}
-	f.run(nil, "sh", "-c", `cd "$1" && cp -n */targets/* targets/ && rm -r [0-9]*/targets && mkfs.ext4 -q -m 0 -d . ../repository.img 600M`, "sh", f.path("repository"))
-	return f.path("repository.img")
-}
-
-// publishOne builds a release and has the repository vouch for its images, which
-// lie in a folder that all repositories share.
-func (f *factory) publishOne(r release) manifest.Update {
-	f.t.Helper()
-	dir := f.make(r)
-	name := func(part string) string { return fmt.Sprintf("hostler-%s-%s-%s.lz4", variant, r.version, part) }
-	for _, part := range []string{"boot", "root", "hash"} {
-		data, err := os.ReadFile(filepath.Join(dir, part+".lz4"))
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		f.repo.AddTarget("targets", name(part), data)
-		file := tufrepotest.TargetFile(name(part), data)
-		f.repo.Put(file, nil)
-		f.put(filepath.Join("repository", file), data)
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		f.t.Fatal(err)
-	}
-	version := f.version(r.version)
-	return manifest.Update{
-		Variant: variant, Arch: "x86_64", Version: version, MaxVersion: version,
-		Images: manifest.Images{Boot: name("boot"), Root: name("root"), Hash: name("hash")},
-	}
-}
-
-func (f *factory) version(text string) manifest.Version {
-	f.t.Helper()
-	v, err := manifest.ParseVersion(text)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return v
 }

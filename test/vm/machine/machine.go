@@ -14,10 +14,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,16 +30,18 @@ import (
 )
 
 // Patience is how long a machine may take for anything that it should do soon.
-// Without hardware virtualisation a boot takes half a minute, and several on a busy machine.
-const Patience = 5 * time.Minute
+// Without hardware virtualisation a boot takes half a minute, and many times as long on a busy machine.
+const Patience = 15 * time.Minute
 
 // Config is what a machine is made of.
 type Config struct {
 	Kernel, Initrd string
 	Parameters     string // of the kernel
 	Disk           string // image file
-	Data           string // image file of a second disk, read-only; none if empty
 }
+
+// Outside is the address at which a machine finds what listens on this host's loopback.
+const Outside = "10.0.2.2"
 
 // Machine is one machine.
 type Machine struct {
@@ -46,6 +50,7 @@ type Machine struct {
 	dir  string
 	qemu *exec.Cmd
 	gone chan struct{} // closed when qemu has ended
+	used time.Duration // CPU time, of when it was on before
 
 	mu      sync.Mutex
 	console bytes.Buffer
@@ -82,13 +87,11 @@ func (m *Machine) PowerOn() {
 	_ = os.Remove(socket) // of the last time that it was on
 	args := []string{
 		"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", "1024", "-M", "q35",
-		"-nodefaults", "-display", "none", "-net", "none", "-serial", "stdio",
+		"-nodefaults", "-display", "none", "-serial", "stdio",
+		"-netdev", "user,id=net,ipv6=off", "-device", "virtio-net-pci,netdev=net,romfile=",
 		"-chardev", "socket,id=agent,server=on,wait=off,path=" + socket, "-serial", "chardev:agent",
 		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", m.Parameters,
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk",
-	}
-	if m.Data != "" {
-		args = append(args, "-drive", "if=none,id=data,format=raw,readonly=on,file="+m.Data, "-device", "virtio-blk-pci,drive=data")
 	}
 	m.qemu = exec.Command("qemu-system-x86_64", args...)
 	m.qemu.Stdout, m.qemu.Stderr = console{m}, console{m}
@@ -120,11 +123,29 @@ func (m *Machine) Cut() {
 	m.t.Helper()
 	_ = m.qemu.Process.Kill() // it may have ended by itself
 	<-m.gone
+	m.used += m.qemu.ProcessState.UserTime() + m.qemu.ProcessState.SystemTime()
 	m.qemu = nil
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_ = m.line.Close()
 	m.lose()
+}
+
+// Used is how much CPU time the machine has taken. On a busy host it tells a
+// slow machine from one that does much.
+func (m *Machine) Used() time.Duration {
+	if m.qemu == nil {
+		return m.used
+	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.qemu.Process.Pid)) // gone: as if it had done nothing
+	_, fields, _ := strings.Cut(string(stat), ") ")
+	var ticks time.Duration
+	for i, text := range strings.Fields(fields) {
+		if n, err := strconv.Atoi(text); err == nil && (i == 11 || i == 12) { // utime, stime: proc(5)
+			ticks += time.Duration(n)
+		}
+	}
+	return m.used + ticks*time.Second/100
 }
 
 // lose ends requests that nobody will answer. m.mu is held.
