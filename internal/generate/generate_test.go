@@ -130,6 +130,7 @@ func tool(t *testing.T, script string) string {
 }
 
 func TestRun(t *testing.T) {
+	t.Setenv("GOGC", "off") // as sundog's unit has it
 	for _, tc := range []struct {
 		name, script string
 		want         Outcome
@@ -139,6 +140,7 @@ func TestRun(t *testing.T) {
 	}{
 		{"value", `echo '  {"a": [1, 2]}  '; echo note >&2`, Generated, `{"a":[1,2]}`, "", "note"},
 		{"environment", `printf '"%s"' "$no_proxy"`, Generated, `"localhost"`, "", ""},
+		{"tuning of our own", `printf '"%s"' "$GOGC"`, Generated, `""`, "", ""},
 		{"declines", `echo not here >&2; exit 2`, Declined, "", "it declined (exit code 2)", "not here"},
 		{"nothing", `true`, Declined, "", "it printed nothing", ""},
 		{"fails", `echo why >&2; exit 1`, Failed, "", "failed with exit code 1", "why"},

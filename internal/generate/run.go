@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,7 +32,7 @@ const (
 // Runner runs generators.
 type Runner struct {
 	Parallel int                                        // at a time
-	Env      []string                                   // added to this process's environment
+	Env      []string                                   // added to the environment
 	Builtin  func(name string) cli.Program              // programs of our own, run in this process; nil: none
 	Find     func(name string) (path string, err error) // where a program is; nil: in PATH
 }
@@ -131,7 +132,7 @@ func (r *Runner) execute(ctx context.Context, args []string, p *process) (int, e
 	}
 	cmd.Args[0] = args[0]
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), r.Env...)
+	cmd.Env = append(environment(), r.Env...)
 	cmd.Stdout, cmd.Stderr = &p.out, &p.err
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -145,6 +146,15 @@ func (r *Runner) execute(ctx context.Context, args []string, p *process) (int, e
 		return 0, nil // it ended well; only a child of it still holds its output
 	}
 	return 0, err
+}
+
+// environment is this process's own without what tunes its runtime: a unit sets
+// that for a program that lives for a moment, which a generator need not be.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == "GOGC" || name == "GOMEMLIMIT" || name == "GOMAXPROCS"
+	})
 }
 
 // NotHere is the error of a Runner's Find for a program that this root does not
