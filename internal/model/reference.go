@@ -73,7 +73,7 @@ func (r *writer) group(m *Model, group member) {
 	r.visit(m, group, func(p place) { places = append(places, p) })
 	for _, p := range places {
 		if p.node.isLeaf() {
-			r.row(m, p)
+			r.row(p)
 		}
 	}
 	r.print("\n")
@@ -124,14 +124,9 @@ func below(pattern, group string) bool {
 }
 
 // row is the setting's line in the table.
-func (r *writer) row(m *Model, p place) {
+func (r *writer) row(p place) {
 	r.print("| `%s` | %s | %s | %s |\n",
-		strings.TrimPrefix(p.pattern, root+"."), r.typeCell(p.node), r.defaultCell(p.pattern), strings.Join(m.affected(p.pattern), ", "))
-}
-
-// affected is AffectedServices for a pattern: of the key up to <NAME>.
-func (m *Model) affected(pattern string) []string {
-	return m.AffectedServices(concrete(pattern))
+		strings.TrimPrefix(p.pattern, root+"."), r.typeCell(p.node), r.defaultCell(p.pattern), r.affectedCell(p.pattern))
 }
 
 // concrete is the part of a pattern that is a key.
@@ -152,34 +147,44 @@ func (r *writer) typeCell(n *node) string {
 	return text
 }
 
-// defaultCell gives the variants' defaults, once where they agree.
+// defaultCell gives the variants' defaults.
 func (r *writer) defaultCell(pattern string) string {
 	if strings.Contains(pattern, anyName) {
 		return ""
 	}
 	k := concrete(pattern)
+	return r.byVariant(k, func(m *Model) string {
+		switch v := m.defaultText(k); {
+		case v != "":
+			return code(v)
+		case m.metadata[MetadataSettingGenerator][k] != nil:
+			return "generated"
+		}
+		return ""
+	})
+}
+
+// affectedCell gives the services that a change affects: those of the key up to <NAME>.
+func (r *writer) affectedCell(pattern string) string {
+	k := concrete(pattern)
+	return r.byVariant(k, func(m *Model) string { return strings.Join(m.AffectedServices(k), ", ") })
+}
+
+// byVariant is what the variants say of a key of a group that they have. They
+// are named, unless all say the same.
+func (r *writer) byVariant(k key.Key, say func(*Model) string) string {
 	var texts []string
 	variants := map[string][]string{}
 	for _, m := range r.models {
 		if !m.Has(k.Segments()[1]) {
 			continue
 		}
-		text := ""
-		if v := m.defaultText(k); v != "" {
-			text = code(v)
-		} else if m.metadata[MetadataSettingGenerator][k] != nil {
-			text = "generated"
-		}
+		text := say(m)
 		if variants[text] == nil {
 			texts = append(texts, text)
 		}
 		variants[text] = append(variants[text], m.variant)
 	}
-	return agree(texts, variants)
-}
-
-// agree names the variants of each text, unless all say the same.
-func agree(texts []string, variants map[string][]string) string {
 	if len(texts) == 1 {
 		return texts[0]
 	}
@@ -189,7 +194,7 @@ func agree(texts []string, variants map[string][]string) string {
 			named = append(named, text+" ("+strings.Join(variants[text], ", ")+")")
 		}
 	}
-	return strings.Join(named, ", ")
+	return strings.Join(named, "; ")
 }
 
 func (m *Model) defaultText(k key.Key) string {
