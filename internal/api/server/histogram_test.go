@@ -90,3 +90,21 @@ func TestHistogramBuckets(t *testing.T) {
 		}
 	}
 }
+
+// checkFamilies holds a text to what the format asks for: each series once, and
+// those of one name together.
+func checkFamilies(t *testing.T, text string) {
+	t.Helper()
+	seen, last := map[string]bool{}, ""
+	for _, s := range parseText(t, text) {
+		name, _, _ := strings.Cut(s.series, "{")
+		if at := strings.Index(name, "_duration_seconds_"); at >= 0 {
+			name = name[:at]
+		}
+		series := fmt.Sprint(s.series, " ", s.le)
+		if seen[series] || seen[name] && name != last {
+			t.Errorf("%s is told twice, or apart from others of its name", series)
+		}
+		seen[series], seen[name], last = true, true, name
+	}
+}

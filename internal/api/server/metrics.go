@@ -38,7 +38,8 @@ func newMeters(s *Server) *meters {
 			"hostler_settings":             func() float64 { return float64(s.Store.Snapshot().Len()) },
 			"hostler_pending_transactions": func() float64 { return float64(len(s.Store.PendingNames())) },
 			"hostler_datastore_bytes":      func() float64 { return sizeOf(s.Path) },
-			"hostler_start_time_seconds":   func() float64 { return float64(s.started.UnixMilli()) / 1e3 },
+			"hostler_start_time_seconds":   s.startTime,
+			"process_start_time_seconds":   s.startTime,
 			"hostler_connections_evicted": func() float64 {
 				_, evicted := s.conns.count()
 				return float64(evicted)
@@ -54,6 +55,9 @@ func newMeters(s *Server) *meters {
 	m.commits = m.counter("hostler_commits_total")
 	return m
 }
+
+// startTime is when the server, and so its process, was started: seconds since 1970.
+func (s *Server) startTime() float64 { return float64(s.started.UnixMilli()) / 1e3 }
 
 // sizeOf is the size of a file in bytes; -1 if it cannot be had.
 func sizeOf(path string) float64 {

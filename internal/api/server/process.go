@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processValues is what collectors expect to know of every process, under the
-// names that Prometheus' own clients have for it.
+// processValues is what collectors expect to know of every process. Whatever
+// Prometheus' own client for Go tells as well has the name that it has there.
 func processValues() map[string]float64 {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	values := map[string]float64{
 		"go_goroutines":                                  float64(runtime.NumGoroutine()),
+		"go_memstats_alloc_bytes":                        float64(memory.Alloc),
 		"go_memstats_heap_alloc_bytes":                   float64(memory.HeapAlloc),
 		"go_memstats_heap_objects":                       float64(memory.HeapObjects),
 		"go_memstats_heap_released_bytes":                float64(memory.HeapReleased),
@@ -25,16 +26,25 @@ func processValues() map[string]float64 {
 		"go_memstats_stack_inuse_bytes":                  float64(memory.StackInuse),
 		"go_memstats_sys_bytes":                          float64(memory.Sys),
 		"go_memstats_last_gc_time_seconds":               float64(memory.LastGC) / 1e9,
-		"go_gc_cycles_total":                             float64(memory.NumGC),
-		"go_gc_pauses_seconds_total":                     time.Duration(memory.PauseTotalNs).Seconds(),
+		"go_gc_duration_seconds_count":                   float64(memory.NumGC),
+		"go_gc_duration_seconds_sum":                     time.Duration(memory.PauseTotalNs).Seconds(),
 		"go_info{version=\"" + runtime.Version() + "\"}": 1,
 	}
-	if fds, err := os.ReadDir("/proc/self/fd"); err == nil {
-		values["process_open_fds"] = float64(len(fds) - 1) // one is the folder's
-	}
+	readFiles(values)
 	readUsage(values)
 	readStatm(values)
 	return values
+}
+
+// readFiles adds how many files the process has open, and may have.
+func readFiles(values map[string]float64) {
+	if fds, err := os.ReadDir("/proc/self/fd"); err == nil {
+		values["process_open_fds"] = float64(len(fds) - 1) // one is the folder's
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
+		values["process_max_fds"] = float64(limit.Cur)
+	}
 }
 
 // readUsage adds what the kernel counts for a process, getrusage(2).

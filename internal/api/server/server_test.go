@@ -476,6 +476,10 @@ func TestMetrics(t *testing.T) {
 		`hostler_connections{phase="busy"} 1`,
 		"hostler_datastore_bytes ",
 		"process_resident_memory_bytes ",
+		"process_start_time_seconds ",
+		"process_open_fds ",
+		"process_max_fds ",
+		"go_gc_duration_seconds_count ",
 	} {
 		if !strings.Contains(got.Body, want) {
 			t.Errorf("no %s", want)
@@ -487,6 +491,7 @@ func TestMetrics(t *testing.T) {
 	if got.Type != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("content type %q", got.Type)
 	}
+	checkFamilies(t, got.Body)
 }
 
 func TestWritesWaitForRecovery(t *testing.T) {
