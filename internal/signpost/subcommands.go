@@ -135,13 +135,13 @@ Changes survive power loss at any moment, and nothing is written that is on the
 disk already. docs/slots.md tells what the flags mean and how to try all this on
 an image: hostler sandbox disk os.img --size 2G.`
 
-// usage is the help text. Its first word is what scripts look for.
 // synopsis begins the usage, and what is told of a wrong command line, as the
-// reference's whole usage does.
+// reference's whole usage does. Its first word is what scripts look for.
 func synopsis(called string) string {
 	return fmt.Sprintf("USAGE:\n    %s [OPTIONS] SUBCOMMAND\n", called)
 }
 
+// usage is the help text.
 func usage(called string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nSUBCOMMANDS:\n", synopsis(called))
