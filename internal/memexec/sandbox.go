@@ -34,6 +34,8 @@ type orders struct {
 	Without []string `json:"without,omitempty"`
 
 	Files *fileOrders `json:"files,omitempty"` // nil: it sees none
+
+	filter []unix.SockFilter // made by the stage before its memory is limited
 }
 
 // Start starts a program, which then waits for its document. It is given the

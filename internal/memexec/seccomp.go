@@ -90,12 +90,7 @@ func fileCalls() []rule {
 // restrictCalls lets this thread, and those that it will start, make no system
 // calls but those in the table.
 func restrictCalls(o orders) error {
-	rules := calls()
-	if o.Files != nil {
-		rules = append(rules, fileCalls()...)
-	}
-	filter := assemble(rules)
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	program := unix.SockFprog{Len: uint16(len(o.filter)), Filter: &o.filter[0]}
 	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 	if errors.Is(err, unix.EINVAL) {
 		return errLacking
@@ -104,6 +99,15 @@ func restrictCalls(o orders) error {
 		return fmt.Errorf("install filter: %w", err)
 	}
 	return nil
+}
+
+// assembleFor makes the filter that fits the orders.
+func assembleFor(o orders) []unix.SockFilter {
+	rules := calls()
+	if o.Files != nil {
+		rules = append(rules, fileCalls()...)
+	}
+	return assemble(rules)
 }
 
 // Where the kernel shows a filter what is called: struct seccomp_data.

@@ -50,13 +50,15 @@ type layer struct {
 	put  func(orders) error
 }
 
+// Limits come late: that of memory counts what this process holds, and under
+// the race detector it holds so much that it can get no more. See orders.filter.
 var layers = []layer{
 	{"files", putFiles},
-	{"limits", setLimits},
 	{"identity", changeIdentity},
 	{"death with the parent", func(orders) error { return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) }},
 	{"no_new_privs", func(orders) error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }},
 	{"landlock", restrictFiles},
+	{"limits", setLimits},
 	{"seccomp", restrictCalls},
 }
 
@@ -65,6 +67,7 @@ func stage(text string, report *os.File) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
+	o.filter = assembleFor(o)
 	closeOnExec()
 	args, err := pointers(o.Args)
 	if err != nil {

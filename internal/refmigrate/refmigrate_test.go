@@ -277,7 +277,6 @@ func TestManySettings(t *testing.T) {
 	doc = parse(t, before)
 	out, err := run(t, "noop", migration.Forward, doc)
 	if err != nil || text(t, doc) != before {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v\n%s", err, out.Message)
 	}
-	t.Logf("%v, %v of the processor", out.Took, out.CPU)
 }
