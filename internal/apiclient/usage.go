@@ -57,7 +57,7 @@ func flagError(c *cobra.Command, err error) error {
 	case errors.As(err, &unknown) && clihelp.Misspelt(c) != "":
 		return unknownCommand(c, c.Flags().Args())
 	case errors.As(err, &unknown):
-		return usagef("Unknown argument '%s'", unknownFlag(unknown))
+		return &usageError{fmt.Sprintf("Unknown argument '%s'", unknownFlag(unknown)), clihelp.MeantFlag(c, err)}
 	case errors.As(err, &missing):
 		return usagef("Did not give argument to %s", flagNames(missing.GetFlag()))
 	case errors.As(err, &invalid) && invalid.GetFlag().Name == "log-level":

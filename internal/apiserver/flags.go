@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -89,7 +90,7 @@ func parseFlags(args []string) (options, error) {
 	case errors.Is(err, flag.ErrHelp):
 		return o, errHelp
 	case err != nil:
-		return o, flagError(err)
+		return o, flagError(flags, err)
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument '%s'", flags.Arg(0))
 	case *version:
@@ -98,11 +99,20 @@ func parseFlags(args []string) (options, error) {
 	return o.filled()
 }
 
-// flagError writes flags as the help does, with two dashes.
-func flagError(err error) error {
-	return errors.New(strings.NewReplacer(
+// flagError writes flags as the help does, with two dashes, and names the one
+// that an unknown one may have meant.
+func flagError(flags *flag.FlagSet, err error) error {
+	text := strings.NewReplacer(
 		"flag provided but not defined: -", "unknown flag --", "for flag -", "for --", "flag needs an argument: -", "no value for --",
-	).Replace(err.Error()))
+	).Replace(err.Error())
+	if word, unknown := strings.CutPrefix(text, "unknown flag --"); unknown {
+		var names []string
+		flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+		if near := nearest.Name(word, names); near != "" {
+			text += "; did you mean --" + near + "?"
+		}
+	}
+	return errors.New(text)
 }
 
 // filled gives what was not said its place below the root.

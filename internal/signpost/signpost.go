@@ -63,7 +63,8 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 	a := &app{Streams: s, format: cli.FormatTable}
 	root := &cobra.Command{
 		Use: called + " SUBCOMMAND", Short: "show and change which set of partitions boots",
-		Version: cli.Version(), SilenceErrors: true, SilenceUsage: true,
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: called}, // "updog slot" is two words
+		Version:     cli.Version(), SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs, RunE: unknown,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}

@@ -181,6 +181,9 @@ func TestWrongUsage(t *testing.T) {
 			t.Errorf("%v: %+v", test.args, got)
 		}
 	}
+	if got, want := call(t, time.Now(), "slot", "statu"), "updog slot: no sub-command 'statu'\nhint: did you mean 'updog slot status'?\n"; got.Exit != 1 || !strings.HasSuffix(got.Stderr, want) {
+		t.Errorf("got %+v, want %s", got, want)
+	}
 	for _, args := range [][]string{{"--help"}, {"help"}, {"explain", "--help"}, {"slot", "--help"}} {
 		if got := call(t, time.Now(), args...); got.Exit != 0 || !strings.Contains(got.Stdout, "USAGE") && !strings.Contains(got.Stdout, "sage:") || got.Stderr != "" {
 			t.Errorf("%v: %+v", args, got)

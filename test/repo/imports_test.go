@@ -119,7 +119,7 @@ var rooms = []struct {
 	{"updater", []string{"api", "calendar", "durable", "osrelease", "paths", "slot"}},
 	{"apiclient", []string{"api", "api/client", "cli", "cli/clidoc", "cli/clihelp", "key", "nearest", "paths"}},
 	{"apiserver", []string{
-		"api", "api/server", "apply", "bootlog", "calendar", "cli", "datastore", "durable", "key", "model", "osrelease", "paths", "reboot", "service",
+		"api", "api/server", "apply", "bootlog", "calendar", "cli", "datastore", "durable", "key", "model", "nearest", "osrelease", "paths", "reboot", "service",
 		"template/hostfacts", "update", "updater", "userdata",
 	}},
 	{"schnauzer", []string{"api", "api/client", "cli", "cli/clihelp", "osrelease", "paths", "template", "template/hostfacts"}},

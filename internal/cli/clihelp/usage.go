@@ -22,7 +22,7 @@ func UsageError(c *cobra.Command, err error) error {
 		return NoCommand(c, []string{word})
 	}
 	text := err.Error()
-	hint := unknownFlag(c, err)
+	hint := MeantFlag(c, err)
 	if line := UseLine(c); hint == "" && line != c.CommandPath() && !c.HasAvailableSubCommands() {
 		text += "\nusage: " + line
 	} else if hint == "" {
@@ -71,8 +71,9 @@ func Misspelt(c *cobra.Command) string {
 	return c.Flags().Arg(0)
 }
 
-// unknownFlag names the flag that an unknown one may have meant.
-func unknownFlag(c *cobra.Command, err error) string {
+// MeantFlag is the hint that names the flag which an unknown one may have meant;
+// empty: there is none, or another error.
+func MeantFlag(c *cobra.Command, err error) string {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok || unknown.GetSpecifiedShortnames() != "" {
 		return ""
