@@ -53,9 +53,13 @@ func (p *Partition) WriteThrough(data []byte, at int64) error {
 	return err
 }
 
+// sector is of how many bytes disks give at least one; those of larger sectors
+// are read through the cache.
+const sector = 4096
+
 // ReadBack reads what the disk has. Where the cache cannot be passed by, that
-// is so after a Sync. Disks give whole sectors: as much is read as data has room
-// for, be it behind the partition.
+// is so after a Sync. Disks give whole sectors: the last of them is read into the
+// room that data has behind its end.
 func (p *Partition) ReadBack(data []byte, at int64) error {
 	err := p.readDirect(data, at)
 	if errors.Is(err, errNotDirect) {
@@ -67,7 +71,8 @@ func (p *Partition) ReadBack(data []byte, at int64) error {
 // readDirect is ReadBack where the cache can be passed by. What is in the cache
 // and not yet on the disk is waited for.
 func (p *Partition) readDirect(data []byte, at int64) error {
-	n, err := p.transfer(unix.Pread, data[:cap(data)], at)
+	sectors := (len(data) + sector - 1) / sector
+	n, err := p.transfer(unix.Pread, data[:min(sectors*sector, cap(data))], at)
 	if err == nil && n < len(data) {
 		err = io.ErrUnexpectedEOF
 	}

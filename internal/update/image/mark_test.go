@@ -179,3 +179,22 @@ func TestFramesRefused(t *testing.T) {
 		}
 	}
 }
+
+// Behind a mark much is told to be read back at once, and the image may end soon:
+// what was read back while it was written is not missed when all is.
+func TestReadBackEndsWithTheImage(t *testing.T) {
+	data := content(1, spanSize+blockSize/2)
+	_, p := disk(t, spanSize+blockSize)
+	w := newWriter(p, Options{Progress: func(Progress) {}})
+	w.d = &decompressor{source: &source{}}
+	for at := 0; at < len(data); at += blockSize {
+		w.put(data[at:min(at+blockSize, len(data))], func() {})
+	}
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	close(w.told)
+	if err := errors.Join(w.follow(t.Context()), p.Sync(), w.verify(t.Context())); err != nil {
+		t.Error(err)
+	}
+}

@@ -257,7 +257,7 @@ func (w *writer) changes(block []byte) (parts []part) {
 	return parts
 }
 
-// settle waits for what is being written, if it is enough for a span, and gives it to be read back.
+// settle waits for what is being written, if it is enough for a span, and gives whole ones to be read back.
 func (w *writer) settle() error {
 	if w.done-w.settled < spanSize {
 		return nil
@@ -265,9 +265,10 @@ func (w *writer) settle() error {
 	if err := w.writes.Wait(); err != nil {
 		return err
 	}
-	w.p.Flush(w.settled, w.done-w.settled)
-	w.told <- w.span(w.settled, w.done)
-	w.settled = w.done
+	for ; w.done-w.settled >= spanSize; w.settled += spanSize {
+		w.p.Flush(w.settled, spanSize)
+		w.told <- w.span(w.settled, w.settled+spanSize)
+	}
 	return nil
 }
 

@@ -421,3 +421,15 @@ func FuzzWrite(f *testing.F) {
 		}
 	})
 }
+
+// What is behind an image does not matter, not even if the disk cannot read it.
+func TestReadBackReadsNothingBehind(t *testing.T) {
+	_, p := disk(t, blockSize)
+	room := bytes.Repeat([]byte{0x55}, blockSize)
+	if err := p.ReadBack(room[:1], 0); err != nil {
+		t.Fatal(err)
+	}
+	if room[0] != 0xaa || !bytes.Equal(room[sector:], bytes.Repeat([]byte{0x55}, blockSize-sector)) {
+		t.Error("more was read than the sector that is asked for")
+	}
+}
