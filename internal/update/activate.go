@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -41,22 +42,30 @@ func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now ti
 }
 
 // rehearseAgain replaces a rehearsal that is out of date: also what is forced,
-// because the boot must know which values may not fit.
+// because the boot must know which values may not fit. One that was broken off
+// tells nothing of the settings: it is not noted, and one that took too long not as
+// being of these, so that the next activation tries again.
 func rehearseAgain(ctx context.Context, j *Journal, r Rehearser, now time.Time) error {
 	a := j.Open()
 	if a == nil || a.State != Prepared {
 		return nil
 	}
-	if last, err := r.LastChange(ctx); a.Rehearsal != nil && err == nil && last == a.Rehearsal.History {
+	bounded, cancel := context.WithTimeout(ctx, rehearsalTime)
+	defer cancel()
+	if last, err := r.LastChange(bounded); a.Rehearsal != nil && err == nil && last == a.Rehearsal.History {
 		return nil
 	}
 	to, err := manifest.ParseVersion(a.Version)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, rehearsalTime)
-	defer cancel()
-	report, failure := r.Rehearse(ctx, to)
+	report, failure := r.Rehearse(bounded, to)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(failure, context.DeadlineExceeded) {
+		report = nil
+	}
 	return j.noteOpen(now, func(a *Attempt) { a.rehearsed(report, failure) })
 }
 

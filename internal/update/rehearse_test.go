@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -97,6 +98,40 @@ func TestActivationRehearsesWhatChanged(t *testing.T) {
 	}
 	if a := j.Open(); forced.asked != 1 || a.State != Activated || a.Rehearsal.History != 9 {
 		t.Errorf("asked %d times; %+v", forced.asked, a)
+	}
+}
+
+// TestActivationInterrupted: a rehearsal that was broken off says nothing of the
+// settings, and the next activation must not take it for one that does.
+func TestActivationInterrupted(t *testing.T) {
+	w := newWorld(t)
+	if err := w.prepare(false, false, &api.Migration{State: api.MigrationDone, To: "1.1.0", History: 7}, nil); err != nil {
+		t.Fatal(err)
+	}
+	j, before := w.journal(), w.words()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := Activate(ctx, w.disk(), j, &settings{history: 8, failure: context.Canceled}, w.host.Now())
+	if !errors.Is(err, context.Canceled) || w.words() != before || j.Open().Rehearsal.History != 7 {
+		t.Errorf("got %v; flags %s, before %s; %+v", err, w.words(), before, j.Open().Rehearsal)
+	}
+	if err := Activate(t.Context(), w.disk(), j, &settings{history: 8}, w.host.Now()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestActivationOutOfTime: nor does one that took too long say anything for good.
+func TestActivationOutOfTime(t *testing.T) {
+	w := newWorld(t)
+	if err := w.prepare(false, false, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	late := &settings{history: 8, failure: fmt.Errorf("run migration: %w", context.DeadlineExceeded)}
+	for asked := 1; asked <= 2; asked++ {
+		err := Activate(t.Context(), w.disk(), w.journal(), late, w.host.Now())
+		if err == nil || late.asked != asked {
+			t.Errorf("got %v, asked %d times", err, late.asked)
+		}
 	}
 }
 
