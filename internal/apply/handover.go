@@ -10,8 +10,8 @@ import (
 	"github.com/hostler-os/hostler/internal/datastore"
 )
 
-// EndTries takes back every change that waits for its confirmation, the newest
-// first, and returns their ids. It is for whoever hands the settings over to
+// EndTries takes back every change that waits for its confirmation, or would once
+// it is applied, the newest first, and returns their ids. It is for whoever hands the settings over to
 // another version of the image: there keys and values may have another form, so
 // that what they were before could not be brought back any more. Nothing is
 // applied; no engine may have the store open.
@@ -26,7 +26,7 @@ func EndTries(ctx context.Context, s *datastore.Store, by api.Caller, why string
 		if err != nil {
 			return ended, err
 		}
-		if rec.Phase != phaseTrying {
+		if rec.Try.Length == 0 || rec.Phase == phaseBack {
 			continue
 		}
 		author := datastore.Author{Caller: by, Change: rec.Change.ID, Reason: fmt.Sprintf("change %d was not confirmed before %s", rec.Change.ID, why)}

@@ -56,3 +56,34 @@ func TestEndTries(t *testing.T) {
 		}
 	})
 }
+
+// A try that a crash interrupted while it was applied would wait for its
+// confirmation in the other version: it is taken back too. Others stay.
+func TestEndTriesInterrupted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		request apply.Request
+		want    string
+		ended   int
+	}{
+		"a try":  {trial("a=new"), "old", 1},
+		"no try": {set("a=new"), "new", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t, t.TempDir())
+			must(t, w.do(t, set("a=old")), api.StateDone)
+			w.abandon(t, tc.request)
+			s, err := datastore.Open(w.root.Datastore(), datastore.Options{CopyAfter: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			ended, err := apply.EndTries(t.Context(), s, api.Caller{Program: "migrator"}, "2.0.0 booted", time.Now())
+			if err != nil || len(ended) != tc.ended {
+				t.Errorf("ended %v, %v", ended, err)
+			}
+			if diff := cmp.Diff(string(s.Snapshot().JSON()), `{"demo":{"a":"`+tc.want+`"}}`); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
