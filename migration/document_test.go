@@ -3,6 +3,8 @@ package migration_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -112,6 +114,23 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if _, err := migration.Parse([]byte(`{"version":3,"live":{}}`)); !errors.Is(err, migration.ErrFormatVersion) {
 		t.Errorf("version 3: %v", err)
+	}
+}
+
+// What is read takes memory by its own size, however many parts stand before it.
+func TestPartsTakeNoMoreThanTheyHave(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`{"version":1,"live":{},"pending":{`)
+	for i := range migration.MaxTransactions - 1 {
+		fmt.Fprintf(&text, `"t%d":{"data":{}},`, i)
+	}
+	text.WriteString(`"last":{"data":{"a":1}}},"more":"` + strings.Repeat("x", 1<<20) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := migration.Parse([]byte(text.String()))
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err != nil || took > 32<<20 {
+		t.Errorf("it took %d bytes: %v", took, err)
 	}
 }
 

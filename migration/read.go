@@ -57,8 +57,9 @@ func Parse(text []byte) (*Document, error) {
 // reader makes a document of a text. Values are parts of it.
 type reader struct {
 	scanner
-	keys   arena
-	parent string // of the last key, with its dot
+	keys    arena
+	parent  string // of the last key, with its dot
+	guessed bool   // how many settings there are
 }
 
 func (r *reader) document() (*Document, error) {
@@ -173,8 +174,16 @@ func (r *reader) data(s *Store) error {
 	return nil
 }
 
-// guess is about how many settings the rest of the document has.
-func (r *reader) guess() int { return (len(r.text) - r.at) / 100 }
+// guess is about how many settings come next: of the part that is read first, which
+// is the live one, what the rest of the document has room for. The others grow as
+// they are read, since a thousand of them must not take room for all of it each.
+func (r *reader) guess() int {
+	if r.guessed {
+		return 0
+	}
+	r.guessed = true
+	return (len(r.text) - r.at) / 100
+}
 
 // datum reads what a key has.
 func (r *reader) datum(name []byte) (datum, error) {
