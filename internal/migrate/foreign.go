@@ -28,8 +28,7 @@ func (r *runner) foreign(ctx context.Context, step Step, s started, last verdict
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := newMessage(doc)
-	return judged(doc), text, err
+	return r.rewritten(judged(doc))
 }
 
 func (r *runner) migrateForeign(ctx context.Context, step Step, s started, doc *migration.Document, report *api.MigrationStep) error {

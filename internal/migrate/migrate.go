@@ -83,7 +83,8 @@ func DataVersion(path string) (manifest.Version, bool, error) {
 // Run brings the datastore to a version. The report is nil if there was nothing
 // to do: then nothing but the datastore's version was looked at. If it fails, the
 // datastore is what it was, but for tries, which were taken back, and the report
-// says why as the error does. No other process may have the datastore open; the error is datastore.ErrHeld if one has.
+// says why as the error does. No other process may have the datastore open; the
+// error is datastore.ErrHeld if one has.
 func Run(ctx context.Context, o Options) (*api.Migration, error) {
 	o = o.filled()
 	from, known, err := DataVersion(o.Datastore)

@@ -191,6 +191,20 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// What an answer says of the image is dropped, wherever in the chain it comes.
+func TestAnswersWithOS(t *testing.T) {
+	w := migratetest.New(t)
+	w.Step("1.0.0", "1.1.0", "motd", "echo", "echo-2", "motd-3")
+	w.Prepare()
+	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	o := options(t, w, "1.1.0")
+	o.OS.VersionID = "1.1.0"
+	if _, err := migrate.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w, "1.1.0", `{"motd":"hi++"}`)
+}
+
 func TestForeignKeysAreLeftOut(t *testing.T) {
 	w := migratetest.New(t)
 	w.Step("1.0.0", "1.1.0", "foreign")

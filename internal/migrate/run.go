@@ -70,9 +70,26 @@ func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.D
 			return nil, failed
 		}
 		last = r.judge(step, answer, cancel)
-		text.follow(answer)
+		if text.follow(answer) {
+			continue
+		}
+		if last, text, err = r.rewritten(last); err != nil {
+			return nil, err
+		}
 	}
 	return last()
+}
+
+// rewritten is the message for whoever follows an answer that has another form than
+// package migration gives it.
+func (r *runner) rewritten(last verdict) (verdict, *message, error) {
+	doc, err := last()
+	if err != nil {
+		return nil, nil, err
+	}
+	doc.OS = r.image
+	text, err := newMessage(doc)
+	return judged(doc), text, err
 }
 
 // verdict waits until an answer was checked, and returns what it says.
@@ -118,6 +135,7 @@ func (r *runner) judge(step Step, answer []byte, cancel context.CancelCauseFunc)
 type message struct {
 	parts [][]byte
 	os    []byte // what begins a text that is made of an answer
+	usual []byte // what begins an answer that package migration has written: without os
 	held  []byte // that parts are of
 	spare []byte
 }
@@ -132,17 +150,19 @@ func newMessage(doc *migration.Document) (*message, error) {
 		return nil, err
 	}
 	begin := slices.Concat([]byte(`{"os":`), os, []byte(","))
-	return &message{parts: [][]byte{text}, os: begin, spare: make([]byte, 0, len(text)+len(text)/8)}, nil
+	usual := fmt.Appendf(nil, `{"version":%d,"from":`, migration.FormatVersion)
+	return &message{parts: [][]byte{text}, os: begin, usual: usual, spare: make([]byte, 0, len(text)+len(text)/8)}, nil
 }
 
 // follow makes a text of an answer to the one before, about which nobody cares
-// any more. An answer has no member os. What is no object stays as it is, to be refused.
-func (m *message) follow(answer []byte) {
-	m.spare, m.held = m.held, answer
-	m.parts = [][]byte{answer}
-	if rest, ok := bytes.CutPrefix(answer, []byte("{")); ok {
-		m.parts = [][]byte{m.os, rest}
+// any more; false: it may have a member os, so that putting one before it is not enough.
+func (m *message) follow(answer []byte) bool {
+	if !bytes.HasPrefix(answer, m.usual) {
+		return false
 	}
+	m.spare, m.held = m.held, answer
+	m.parts = [][]byte{m.os, answer[len("{"):]}
+	return true
 }
 
 // prepare starts the migrations in order, one ahead. stop ends those that are not wanted any more.

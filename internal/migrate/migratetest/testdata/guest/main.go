@@ -40,7 +40,29 @@ func main() {
 		fmt.Println("no document")
 		return
 	}
+	if kind == "echo" {
+		echo()
+		return
+	}
 	migration.Main(kinds[kind])
+}
+
+// echo answers as a program that is not made with package migration may: with the
+// member os that it was given, and space before it all.
+func echo() {
+	doc, err := migration.Read(os.Stdin)
+	if err == nil && doc.OS.VersionID == "" {
+		err = errors.New("nobody says which image is running")
+	}
+	var text []byte
+	if err == nil {
+		text, err = doc.Append([]byte("\n"), true)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(migration.ExitFailed)
+	}
+	_, _ = os.Stdout.Write(text)
 }
 
 // motd appends a mark and the argument's sign, or takes it back.
