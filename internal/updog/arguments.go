@@ -203,12 +203,14 @@ func optionNames() []string {
 
 // mistyped is an error that names, in the form meant, what a word may have been.
 func mistyped(format, word, meant string, known []string) error {
-	hint := name + " --help lists the sub-commands and their options"
+	hint := seeHelp
 	if near := nearest.Name(word, known); near != "" {
 		hint = fmt.Sprintf("did you mean "+meant+"?", near)
 	}
 	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf(format, word), Hint: hint}
 }
+
+const seeHelp = name + " --help lists the sub-commands and their options"
 
 // choose takes the sub-command. Its help is a fault of the reference's
 // sub-commands, which know no such flag: scripts that ask get its answer.
@@ -221,7 +223,7 @@ func (a *arguments) choose(word string) error {
 		a.help = true
 		return nil
 	case word == "":
-		return mistyped("missing sub-command%s", "", "", nil)
+		return &api.Error{Code: api.CodeInvalid, Message: "missing sub-command", Hint: seeHelp}
 	case a.command == nil:
 		return mistyped("no sub-command '%s'", word, "'"+name+" %s'", commandNames())
 	case a.help && !a.command.ours:
