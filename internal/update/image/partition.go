@@ -22,7 +22,11 @@ type Partition struct {
 // and has size bytes. A block device that is mounted or used otherwise is
 // refused with EBUSY.
 func Open(path string, offset, size int64) (*Partition, error) {
-	return open(path, os.O_RDWR, unix.O_EXCL, offset, size)
+	p, err := open(path, os.O_RDWR, unix.O_EXCL, offset, size)
+	if err == nil {
+		p.direct = pastCache(p.file)
+	}
+	return p, err
 }
 
 // OpenRead is Open for what is only read, and may be mounted.
@@ -54,7 +58,7 @@ func open(path string, flags, device int, offset, size int64) (*Partition, error
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Partition{file: f, direct: pastCache(f, flags), offset: offset, size: size}, nil
+	return &Partition{file: f, offset: offset, size: size}, nil
 }
 
 // Size is the partition's size in bytes.
