@@ -257,25 +257,37 @@ func codes(examples []json.RawMessage) []string {
 	return texts
 }
 
-// namedDefaults lists the defaults below names that a variant chose.
+// namedDefaults lists the defaults below names that variants chose, once where they agree.
 func (r *writer) namedDefaults(group string, places []place) {
 	known := map[string]bool{}
 	for _, p := range places {
 		known[p.pattern] = true
 	}
+	var lists []string
+	variants := map[string][]string{}
 	for _, m := range r.models {
-		first := true
-		for _, p := range m.defaults {
-			if !below(string(p.Key), root+"."+NameText(group)) || known[string(p.Key)] {
-				continue
-			}
-			if first {
-				r.print("\nDefaults of %s:\n\n", m.variant)
-				first = false
-			}
-			r.print("- `%s` = %s\n", strings.TrimPrefix(string(p.Key), root+"."), code(string(p.Value)))
+		list := m.defaultList(group, known)
+		if variants[list] == nil {
+			lists = append(lists, list)
+		}
+		variants[list] = append(variants[list], m.variant)
+	}
+	for _, list := range lists {
+		if list != "" {
+			r.print("\nDefaults of %s:\n\n%s", strings.Join(variants[list], ", "), list)
 		}
 	}
+}
+
+// defaultList lists a group's defaults but those of known keys.
+func (m *Model) defaultList(group string, known map[string]bool) string {
+	var list strings.Builder
+	for _, p := range m.defaults {
+		if below(string(p.Key), root+"."+NameText(group)) && !known[string(p.Key)] {
+			fmt.Fprintf(&list, "- `%s` = %s\n", strings.TrimPrefix(string(p.Key), root+"."), code(string(p.Value)))
+		}
+	}
+	return list.String()
 }
 
 // named describes the types that were mentioned.
