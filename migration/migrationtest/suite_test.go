@@ -23,8 +23,11 @@ func suite(up, down func(*migration.State) error) migrationtest.Suite {
 	}
 }
 
-func touchAll(s *migration.State) error {
+func touchOthers(s *migration.State) error {
 	for k := range s.All() {
+		if k == "settings.a" {
+			continue
+		}
 		if err := s.Set(k, "touched"); err != nil {
 			return err
 		}
@@ -68,8 +71,8 @@ var suites = map[string]struct {
 	"good":             {suite(nil, nil), ""},
 	"loses":            {migrationtest.Suite{Migration: migration.Funcs{Up: remove}, Cases: "testdata/good", Older: named, Loses: true, Idempotent: true}, ""},
 	"loses unsaid":     {suite(remove, nil), "back again it is not what it was"},
-	"touches others":   {suite(touchAll, nil), "what the migration does not name has changed"},
-	"touches on way":   {suite(nil, touchAll), "what the migration does not name has changed"},
+	"touches others":   {suite(touchOthers, nil), "what the migration does not name has changed"},
+	"touches on way":   {suite(nil, touchOthers), "what the migration does not name has changed"},
 	"not idempotent":   {suite(grow, shrink), "forward a second time changes something"},
 	"no way back":      {suite(count, nil), "back again it is not what it was"},
 	"another answer":   {withCases(suite(nil, nil), "testdata/bad"), "forward (-got +want)"},
