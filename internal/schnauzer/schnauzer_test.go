@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -60,6 +62,28 @@ func serve(env *testscript.Env) error {
 	server.Start()
 	env.Defer(server.Close)
 	return nil
+}
+
+// A server that dies drops whom it has not answered; its next life answers.
+func TestServerDies(t *testing.T) {
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "api.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) < 3 {
+			panic(http.ErrAbortHandler)
+		}
+		w.Write([]byte(`{"settings":{"motd":"hi"}}`))
+	})}
+	go server.Serve(listener)
+	defer server.Close()
+	var out, errs strings.Builder
+	args := []string{"schnauzer", "--api-socket", listener.Addr().String(), "render", "--requires", "motd@v1", "--template", "{{ settings.motd }}"}
+	if code := schnauzer.Run(t.Context(), args, cli.Streams{Out: &out, Err: &errs}); code != 0 || out.String() != "\"hi\"\n" {
+		t.Errorf("exit code %d, %q, %s", code, out.String(), errs.String())
+	}
 }
 
 func answer(path string) http.HandlerFunc {

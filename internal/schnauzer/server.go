@@ -2,12 +2,14 @@ package schnauzer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/template"
 	"github.com/hostler-os/hostler/internal/template/hostfacts"
 )
@@ -42,7 +44,7 @@ func (m *Moment) get(ctx context.Context, a *app) (*model, error) {
 }
 
 func (a *app) fetch(ctx context.Context, uri string, into any) error {
-	body, err := a.client().Request(ctx, http.MethodGet, uri, nil)
+	body, err := a.ask(ctx, uri)
 	if err != nil {
 		return err
 	}
@@ -50,6 +52,23 @@ func (a *app) fetch(ctx context.Context, uri string, into any) error {
 		return fmt.Errorf("read the answer of GET %s: %w", uri, err)
 	}
 	return nil
+}
+
+// maxLives is how many lives of the server may end before one has answered.
+const maxLives = 5
+
+// ask sends a GET until it is answered: a server that dies drops whom it has
+// not answered, while systemd keeps its socket for the next life. One that
+// cannot be reached is not waited for.
+func (a *app) ask(ctx context.Context, uri string) ([]byte, error) {
+	for life := 1; ; life++ {
+		body, err := a.client().Request(ctx, http.MethodGet, uri, nil)
+		_, unanswered := errors.AsType[*client.RequestError](err)
+		_, unreachable := errors.AsType[*client.ConnectError](err)
+		if !unanswered || unreachable || life == maxLives || ctx.Err() != nil {
+			return body, err
+		}
+	}
 }
 
 // renderSetting renders the template that the model has for a key. It sees the
