@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -37,7 +38,7 @@ func (a Automatic) Next(v View, running *api.UpdateWork, now time.Time) api.Upda
 		}
 	}
 	if running != nil {
-		n.Why = fmt.Sprintf("%s is under way", running.Command)
+		n.Why = cmp.Or(running.Command, "an update command") + " is under way" // one that just begins or ends has no name
 		return n
 	}
 	p := planner{a, v, now}

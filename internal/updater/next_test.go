@@ -74,6 +74,7 @@ func TestNext(t *testing.T) {
 		{"off", "off", "", at("Available", "2", ""), nil, "", 0, "nothing happens by itself: updates.automatic.mode is off"},
 		{"no setting", "", "", at("Available", "2", ""), nil, "", 0, "nothing happens by itself: updates.automatic.mode is off"},
 		{"under way", "reboot", "", at("Available", "2", ""), busy, "", 0, "prepare is under way"},
+		{"a command that ends", "reboot", "", at("Available", "2", ""), &api.UpdateWork{}, "", 0, "an update command is under way"},
 		{"never looked", "prepare", "", never, nil, "refresh", 0, "it is time to look for updates"},
 		{"looked an hour ago", "prepare", "", old, nil, "refresh", 0, "it is time to look for updates"},
 		{"looked when the clock was ahead", "prepare", "", ahead, nil, "refresh", 0, "it is time to look for updates"},

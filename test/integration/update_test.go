@@ -59,7 +59,7 @@ func TestUpdateTimer(t *testing.T) {
 	var u api.Updates
 	h.Eventually("a prepare by itself", func() bool {
 		u = h.updates()
-		return u.Last != nil && u.Last.Type == api.UpdatePrepare
+		return u.Last != nil && u.Last.Type == api.UpdatePrepare && u.Running == nil
 	})
 	if u.Last.Status != api.UpdateFailed || u.Status.Chosen == nil || u.Status.Chosen.Version != "1.21.0" || u.Problem == "" {
 		t.Errorf("%+v", u)
