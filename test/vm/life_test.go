@@ -68,7 +68,7 @@ func TestLife(t *testing.T) {
 		{"power cut while a slot is written", host.cutWhileWriting},
 		{"release that is not well", host.sick},
 		{"power cut while flags are written, and a release whose kernel panics", host.panics},
-		{"power cut between two writes of flags, and a release whose root is damaged", host.damaged},
+		{"release whose root is damaged", host.damaged},
 		{"good release, with a kernel of its own: the host updates by itself", host.good},
 		{"the way back", host.back},
 	} {
@@ -280,11 +280,7 @@ func (h host) damaged() {
 	h.publish(damaged)
 	h.Must("updog", "update")
 	h.Must("dd", "if=/dev/zero", "of="+h.flags().Sets[slot.B].Root, "bs=4096", "count=16", "conv=fsync")
-	boot := h.Boot()
-	h.Cut()
-	tearUpgrade(h.t, h.Disk)
-	h.PowerOn()
-	h.comesBack(boot, "2.2.0", "")
+	h.comesBack(h.reboot(), "2.2.0", "")
 	if !strings.Contains(h.Console(), "is corrupted") {
 		h.t.Error("dm-verity did not find the damage")
 	}
