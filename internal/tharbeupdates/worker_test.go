@@ -20,6 +20,7 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 	"github.com/hostler-os/hostler/internal/update/updatetest"
 	"github.com/hostler-os/hostler/internal/updater"
@@ -170,9 +171,23 @@ func TestReboots(t *testing.T) {
 	h.Boot("1.20.0", "1.21.0") // it does not come up
 	h.Boot("1.20.0", "1.21.0") // so the boot loader goes back
 	h.expect(h.status(), "Available [1.21.0] chosen 1.21.0, activate Success 0")
+	h.settle("1.20.0") // as each boot does
+	h.expect(h.status(), "Idle [1.21.0], activate Success 0")
 	h.expect(h.do("refresh"), "Idle [1.21.0], refresh Success 0") // it is not tried again
 	if code, errs := h.call("prepare"); code != updater.ExitState || errs != "Command 'Prepare' not allowed when state is 'Idle'\n" {
 		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// settle finds out how the last attempt ended.
+func (h *host) settle(running string) {
+	h.t.Helper()
+	sets, err := h.Host.Disk().Sets(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := update.LoadJournal(h.Host.Root, h.Log).Settle(h.Now(), running, sets.State); err != nil {
+		h.t.Fatal(err)
 	}
 }
 

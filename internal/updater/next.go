@@ -93,12 +93,13 @@ func (p planner) step(n *api.UpdateNext, action string, at time.Time, why string
 	n.Action, n.At, n.Why = action, at.UTC(), why
 }
 
-// stale tells whether nobody has looked for updates for long. An update that
-// boots next is not looked behind: it waits for its reboot. A look in the future
-// was taken when the clock was wrong, and does not count.
+// stale tells whether nobody has looked for updates for long, or what was chosen
+// then is over: it was installed, or has failed to boot. An update that boots next
+// is not looked behind: it waits for its reboot. A look in the future was taken
+// when the clock was wrong, and does not count.
 func (p planner) stale() bool {
-	return p.Status.State != api.UpdateReady &&
-		(p.Offer == nil || p.now.Sub(p.Offer.Now) >= checkEvery || p.Offer.Now.Sub(p.now) > clockSkew)
+	return p.Status.State != api.UpdateReady && (p.Offer == nil || p.Offer.Chosen != nil && p.Status.Chosen == nil ||
+		p.now.Sub(p.Offer.Now) >= checkEvery || p.Offer.Now.Sub(p.now) > clockSkew)
 }
 
 // clockSkew is by how much a clock is set back without having been wrong.

@@ -58,6 +58,8 @@ func TestNext(t *testing.T) {
 	never := View{}
 	ahead := at(api.UpdateIdle, "", "")
 	ahead.Offer.Now = noon.AddDate(10, 0, 0)
+	over := at(api.UpdateIdle, "", "")
+	over.Offer.Chosen = new("2")
 	aheadReady := at(api.UpdateReady, "", "2")
 	aheadReady.Offer.Now = ahead.Offer.Now
 	busy := &api.UpdateWork{Command: "prepare"}
@@ -77,6 +79,7 @@ func TestNext(t *testing.T) {
 		{"a command that ends", "reboot", "", at("Available", "2", ""), &api.UpdateWork{}, "", 0, "an update command is under way"},
 		{"never looked", "prepare", "", never, nil, "refresh", 0, "it is time to look for updates"},
 		{"looked an hour ago", "prepare", "", old, nil, "refresh", 0, "it is time to look for updates"},
+		{"what was chosen has booted, or failed to", "prepare", "", over, nil, "refresh", 0, "it is time to look for updates"},
 		{"looked when the clock was ahead", "prepare", "", ahead, nil, "refresh", 0, "it is time to look for updates"},
 		{"ready, looked when the clock was ahead", "prepare", "", aheadReady, nil, "refresh", 50 * time.Minute, "2 is in the spare slot, but no longer offered"},
 		{

@@ -36,6 +36,9 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 		return View{}, err
 	}
 	v := View{Record: r.settled()}
+	if u.failedSince(v.Record) {
+		v.Chosen, v.Offered = nil, false
+	}
 	sets, err := u.sets(ctx)
 	if err != nil {
 		v.Problem = err.Error()
@@ -43,6 +46,27 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 	v.Status = v.status(sets, api.UpdateImage{Arch: release.Arch, Version: release.VersionID, Variant: release.VariantID}, u.Now())
 	return v, nil
 }
+
+// failedSince tells whether what the last refresh chose has failed to boot since:
+// the next refresh weighs that, and nobody shall prepare it again before.
+func (u *Updater) failedSince(r Record) bool {
+	if r.Chosen == nil || r.Offer == nil {
+		return false
+	}
+	tried, err := u.History()
+	if err != nil {
+		u.Log.Warn("what was tried is not known", "err", err)
+	}
+	for _, a := range tried {
+		if a.Version == r.Chosen.Version && a.Variant == r.Chosen.Variant {
+			return a.State == bootFailed && a.Changed.After(r.Offer.Now)
+		}
+	}
+	return false
+}
+
+// bootFailed is how package update notes it.
+const bootFailed = "boot-failed"
 
 // sets is what the disk's flags say; nil if they cannot be read.
 func (u *Updater) sets(ctx context.Context) (*slot.Sets, error) {
