@@ -46,16 +46,17 @@ const Outside = "10.0.2.2"
 // Machine is one machine.
 type Machine struct {
 	Config
-	t    testing.TB
-	dir  string
-	qemu *exec.Cmd
-	gone chan struct{} // closed when qemu has ended
-	used time.Duration // CPU time, of when it was on before
+	t      testing.TB
+	dir    string
+	agents net.Listener
+	gone   chan struct{} // closed when a machine whose power was cut is off
 
 	mu      sync.Mutex
+	qemu    *exec.Cmd     // nil while it is off
+	used    time.Duration // CPU time, of when it was on before
 	console bytes.Buffer
-	boot    string // the kernel's id of the boot that last greeted
-	line    net.Conn
+	boot    string   // the kernel's id of the boot that last greeted
+	line    net.Conn // nil where no agent can listen
 	last    int
 	waiting map[int]chan wire.Answer
 }
@@ -68,10 +69,13 @@ func New(t testing.TB, c Config) *Machine {
 		t.Fatal(err)
 	}
 	m := &Machine{Config: c, t: t, dir: dir, waiting: map[int]chan wire.Answer{}}
+	if m.agents, err = net.Listen("unix", m.socket()); err != nil {
+		t.Fatal(err)
+	}
+	go m.accept()
 	t.Cleanup(func() {
-		if m.qemu != nil {
-			m.Cut()
-		}
+		m.Cut()
+		_ = m.agents.Close()
 		if t.Failed() {
 			t.Logf("console:\n%s", m.Console())
 		}
@@ -80,60 +84,87 @@ func New(t testing.TB, c Config) *Machine {
 	return m
 }
 
+func (m *Machine) socket() string { return filepath.Join(m.dir, "agent") }
+
 // PowerOn switches the machine on.
 func (m *Machine) PowerOn() {
 	m.t.Helper()
-	socket := filepath.Join(m.dir, "agent")
-	_ = os.Remove(socket) // of the last time that it was on
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.start(); err != nil {
+		m.t.Fatalf("start the machine: %v", err)
+	}
+	m.gone = make(chan struct{})
+	go m.stayOn(m.qemu)
+}
+
+// start begins with the firmware. m.mu is held.
+//
+// Where the machine resets itself, the emulator ends, and [Machine.stayOn] starts
+// another: in place, one reset of some dozens never gets as far as the firmware,
+// for which no program in the machine is to blame.
+func (m *Machine) start() error {
 	args := []string{
+		"-no-reboot",
 		"-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", "1024", "-M", "q35",
 		"-nodefaults", "-display", "none", "-serial", "stdio",
 		"-netdev", "user,id=net,ipv6=off", "-device", "virtio-net-pci,netdev=net,romfile=",
-		"-chardev", "socket,id=agent,server=on,wait=off,path=" + socket, "-serial", "chardev:agent",
+		"-chardev", "socket,id=agent,path=" + m.socket(), "-serial", "chardev:agent",
 		"-kernel", m.Kernel, "-initrd", m.Initrd, "-append", m.Parameters,
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk",
 	}
-	m.qemu = exec.Command("qemu-system-x86_64", args...)
-	m.qemu.Stdout, m.qemu.Stderr = console{m}, console{m}
-	m.qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := m.qemu.Start(); err != nil {
-		m.t.Fatalf("start the machine: %v", err)
+	qemu := exec.Command("qemu-system-x86_64", args...)
+	qemu.Stdout, qemu.Stderr = console{m}, console{m}
+	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := qemu.Start(); err != nil {
+		return err
 	}
-	gone := make(chan struct{})
-	m.gone = gone
-	go func(c *exec.Cmd) {
-		_ = c.Wait() // the tests know why it ended
-		close(gone)
-	}(m.qemu)
-	m.Eventually("serial line", func() bool {
-		conn, err := net.Dial("unix", socket)
-		if err != nil {
-			return false
-		}
+	m.qemu = qemu
+	return nil
+}
+
+// stayOn starts a machine that has reset itself until its power is cut.
+func (m *Machine) stayOn(qemu *exec.Cmd) {
+	defer close(m.gone)
+	for {
+		err := qemu.Wait()
 		m.mu.Lock()
-		m.line = conn
+		m.used += qemu.ProcessState.UserTime() + qemu.ProcessState.SystemTime()
+		cut := m.qemu == nil
+		if !cut && err == nil {
+			err = m.start()
+			qemu = m.qemu
+		}
 		m.mu.Unlock()
-		go m.listen(conn)
-		return true
-	})
+		if cut {
+			return
+		}
+		if err != nil {
+			m.t.Errorf("the machine went off: %v", err)
+			return
+		}
+	}
 }
 
 // Cut takes the power away: what the machine had not told its disk to keep is gone.
 func (m *Machine) Cut() {
 	m.t.Helper()
-	_ = m.qemu.Process.Kill() // it may have ended by itself
-	<-m.gone
-	m.used += m.qemu.ProcessState.UserTime() + m.qemu.ProcessState.SystemTime()
-	m.qemu = nil
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	_ = m.line.Close()
-	m.lose()
+	if m.qemu == nil {
+		m.mu.Unlock()
+		return
+	}
+	_ = m.qemu.Process.Kill() // it may have ended by itself
+	m.qemu = nil
+	m.mu.Unlock()
+	<-m.gone
 }
 
 // Used is how much CPU time the machine has taken. On a busy host it tells a
 // slow machine from one that does much.
 func (m *Machine) Used() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.qemu == nil {
 		return m.used
 	}
@@ -156,12 +187,27 @@ func (m *Machine) lose() {
 	}
 }
 
+// accept has a line to the agent of each machine that starts.
+func (m *Machine) accept() {
+	for {
+		conn, err := m.agents.Accept()
+		if err != nil {
+			return
+		}
+		m.mu.Lock()
+		m.line = conn
+		m.mu.Unlock()
+		m.listen(conn)
+	}
+}
+
 // listen takes what the agent says until the line ends.
 func (m *Machine) listen(conn net.Conn) {
 	in := bufio.NewReader(conn)
 	for {
 		text, err := in.ReadBytes('\n')
 		if err != nil {
+			m.hangUp(conn)
 			return
 		}
 		var a wire.Answer
@@ -169,6 +215,14 @@ func (m *Machine) listen(conn net.Conn) {
 			m.take(a)
 		}
 	}
+}
+
+func (m *Machine) hangUp(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_ = conn.Close()
+	m.line = nil
+	m.lose()
 }
 
 func (m *Machine) take(a wire.Answer) {
@@ -202,14 +256,16 @@ func (m *Machine) Start(args ...string) <-chan wire.Answer {
 	defer m.mu.Unlock()
 	m.last++
 	answer := make(chan wire.Answer, 1)
+	if m.line == nil {
+		close(answer)
+		return answer
+	}
 	m.waiting[m.last] = answer
 	text, err := json.Marshal(wire.Request{ID: m.last, Args: args})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if _, err := m.line.Write(append(text, '\n')); err != nil {
-		m.t.Fatalf("%s: %v", strings.Join(args, " "), err)
-	}
+	_, _ = m.line.Write(append(text, '\n')) // if the line has ended, so does the wait for answers
 	return answer
 }
 
