@@ -29,7 +29,7 @@ func attach(t *testing.T, image string, sectorSize int) string {
 		_ = exec.Command("partx", "--delete", device).Run()
 		run(t, "", "losetup", "--detach", device)
 	})
-	run(t, "", "partx", "--add", device)
+	run(t, "", "partx", "--update", device) // who used this loop device before may have left partitions behind
 	return device
 }
 
