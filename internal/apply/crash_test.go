@@ -2,6 +2,8 @@ package apply_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/durable/durabletest"
 	"github.com/hostler-os/hostler/internal/paths"
+	"github.com/hostler-os/hostler/internal/service"
 )
 
 // witness records what an engine does to files and, between those steps, every
@@ -230,21 +233,65 @@ func TestCrashThenFailure(t *testing.T) {
 	}
 }
 
-// abandon stops the engine in the middle of a change's commands.
-func (w *world) abandon(t *testing.T, r apply.Request) uint64 {
+// abandon stops the engine in the middle of the first change's commands, and
+// returns the id of the last, which waits for its turn if it is another one.
+func (w *world) abandon(t *testing.T, requests ...apply.Request) (last uint64) {
 	t.Helper()
 	w.commands.set(hanging(nil))
+	for _, r := range requests {
+		c, err := w.Submit(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = c.ID
+	}
+	w.cutShort(t)
+	return last
+}
+
+// abandonUndo stops the engine while it takes back a change that has failed.
+func (w *world) abandonUndo(t *testing.T, r apply.Request) uint64 {
+	t.Helper()
+	undoing := make(chan struct{})
+	w.commands.set(func(ctx context.Context, c service.Command) (string, error) {
+		if !c.Undo {
+			return "", errors.New("no luck")
+		}
+		close(undoing)
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
 	c, err := w.Submit(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-undoing
+	w.cutShort(t)
+	return c.ID
+}
+
+// abandonUndoOf stops the engine while it undoes a change that was made well.
+func (w *world) abandonUndoOf(t *testing.T, r apply.Request) uint64 {
+	t.Helper()
+	made := must(t, w.do(t, r), api.StateDone)
+	w.commands.set(hanging(nil))
+	c, err := w.Undo(t.Context(), made.ID, api.Caller{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cutShort(t)
+	return c.ID
+}
+
+// cutShort closes the world without waiting for what it is doing.
+func (w *world) cutShort(t *testing.T) {
+	t.Helper()
 	ctx, cancel := contextUntilNow(t)
 	defer cancel()
 	if err := w.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
 	w.close(t)
-	return c.ID
 }
 
 // After a reboot everything was started anew, with the files that there were.

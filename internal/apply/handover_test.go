@@ -1,11 +1,11 @@
 package apply_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/apply"
@@ -14,7 +14,7 @@ import (
 
 // Before the settings are handed to another version, tries are taken back: what
 // was confirmed or set again stays, and the next start has nothing to do.
-func TestEndTries(t *testing.T) {
+func TestHandOverTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := t.TempDir()
 		w := open(t, root)
@@ -25,26 +25,19 @@ func TestEndTries(t *testing.T) {
 		first := must(t, w.do(t, trial("a=first", "b=first", "c=first")), api.StateTrying)
 		second := must(t, w.do(t, trial("b=second")), api.StateTrying)
 		must(t, w.do(t, set("c=again")), api.StateDone)
-		path := w.root.Datastore()
 		w.close(t)
 
-		s, err := datastore.Open(path, datastore.Options{CopyAfter: -1})
-		if err != nil {
-			t.Fatal(err)
+		if undone := w.handOver(t); !slices.Equal(undone, []uint64{second.ID, first.ID}) {
+			t.Errorf("undone: %v", undone)
 		}
-		for range 2 { // the second time there is nothing to do
-			if _, err := apply.EndTries(t.Context(), s, api.Caller{Program: "migrator"}, "2.0.0 booted", time.Now()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if diff := cmp.Diff(string(s.Snapshot().JSON()), `{"demo":{"a":"kept","c":"again"}}`); diff != "" {
-			t.Error(diff)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
+		if undone := w.handOver(t); len(undone) > 0 {
+			t.Errorf("undone once more: %v", undone)
 		}
 		w = open(t, root)
 		defer w.close(t)
+		if got := [...]string{w.setting("a"), w.setting("b"), w.setting("c")}; got != [...]string{"kept", "b0", "again"} {
+			t.Errorf("got %q", got)
+		}
 		time.Sleep(time.Hour)
 		for _, id := range []uint64{first.ID, second.ID} {
 			if c, err := w.Change(id); err != nil || c.State != api.StateUndone || c.Reason == "" {
@@ -57,33 +50,54 @@ func TestEndTries(t *testing.T) {
 	})
 }
 
-// A try that a crash interrupted while it was applied would wait for its
-// confirmation in the other version: it is taken back too. Others stay.
-func TestEndTriesInterrupted(t *testing.T) {
+// A change that a crash interrupted is ended as far as the other version can: it
+// neither goes on there nor brings back what was before, which has another form.
+func TestHandOverInterrupted(t *testing.T) {
+	kept := set("a=new", "need=new")
+	kept.Keep = true
 	for name, tc := range map[string]struct {
-		request apply.Request
-		want    string
-		ended   int
+		interrupt func(*testing.T, *world) uint64
+		want      string
+		state     api.State
+		tries     int
 	}{
-		"a try":  {trial("a=new"), "old", 1},
-		"no try": {set("a=new"), "new", 0},
+		"a try":               {func(t *testing.T, w *world) uint64 { return w.abandon(t, trial("a=new", "need=new")) }, "old", api.StateUndone, 1},
+		"no try":              {func(t *testing.T, w *world) uint64 { return w.abandon(t, set("a=new", "need=new")) }, "new", api.StateDone, 0},
+		"waiting":             {func(t *testing.T, w *world) uint64 { return w.abandon(t, set("b=new"), kept) }, "new", api.StateDone, 0},
+		"being taken back":    {func(t *testing.T, w *world) uint64 { return w.abandonUndo(t, set("a=new", "need=new")) }, "old", api.StateUndone, 0},
+		"a try taken back":    {func(t *testing.T, w *world) uint64 { return w.abandonUndo(t, trial("a=new", "need=new")) }, "old", api.StateUndone, 1},
+		"an undo of a change": {func(t *testing.T, w *world) uint64 { return w.abandonUndoOf(t, set("a=new", "need=new")) }, "old", api.StateDone, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := open(t, t.TempDir())
-			must(t, w.do(t, set("a=old")), api.StateDone)
-			w.abandon(t, tc.request)
-			s, err := datastore.Open(w.root.Datastore(), datastore.Options{CopyAfter: -1})
-			if err != nil {
-				t.Fatal(err)
+			root := t.TempDir()
+			w := open(t, root)
+			must(t, w.do(t, set("a=old", "need=old")), api.StateDone)
+			id := tc.interrupt(t, w)
+			if tries := w.handOver(t); len(tries) != tc.tries {
+				t.Errorf("tries %v", tries)
 			}
-			defer s.Close()
-			ended, err := apply.EndTries(t.Context(), s, api.Caller{Program: "migrator"}, "2.0.0 booted", time.Now())
-			if err != nil || len(ended) != tc.ended {
-				t.Errorf("ended %v, %v", ended, err)
+			w = open(t, root, withTemplates(broken()), inBoot("next"))
+			c := must(t, w.wait(t, id), tc.state)
+			if w.setting("a") != tc.want || c.Reason == "" {
+				t.Errorf("a is %s, want %s; reason %q", w.setting("a"), tc.want, c.Reason)
 			}
-			if diff := cmp.Diff(string(s.Snapshot().JSON()), `{"demo":{"a":"`+tc.want+`"}}`); diff != "" {
-				t.Error(diff)
+			if log := w.commands.take(); len(log) > 0 {
+				t.Errorf("commands %q", log)
 			}
 		})
 	}
+}
+
+// handOver ends what is open in the store of a world that was closed.
+func (w *world) handOver(t *testing.T) (undone []uint64) {
+	t.Helper()
+	s, err := datastore.Open(w.root.Datastore(), datastore.Options{CopyAfter: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	undone, err = apply.HandOver(t.Context(), s, api.Caller{Program: "migrator"}, "2.0.0 booted", time.Now())
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return undone
 }

@@ -82,9 +82,9 @@ func DataVersion(path string) (manifest.Version, bool, error) {
 
 // Run brings the datastore to a version. The report is nil if there was nothing
 // to do: then nothing but the datastore's version was looked at. If it fails, the
-// datastore is what it was, but for tries, which were taken back, and the report
-// says why as the error does. No other process may have the datastore open; the
-// error is datastore.ErrHeld if one has.
+// datastore is what it was, but for changes that were not over, which have ended
+// (see apply.HandOver), and the report says why as the error does. No other
+// process may have the datastore open; the error is datastore.ErrHeld if one has.
 func Run(ctx context.Context, o Options) (*api.Migration, error) {
 	o = o.filled()
 	from, known, err := DataVersion(o.Datastore)
@@ -101,7 +101,7 @@ func Run(ctx context.Context, o Options) (*api.Migration, error) {
 		return nil, store.Close()
 	}
 	m := newMove(o, store, version)
-	err = m.endTries(ctx)
+	err = m.endChanges(ctx)
 	if err == nil {
 		err = m.prepare(ctx)
 	}
@@ -160,12 +160,12 @@ func (m *move) finish(err error) (*api.Migration, error) {
 	return m.report, nil
 }
 
-// endTries takes back what nobody has confirmed: a try ends with its boot's
-// version. It is a commit of its own, so that all ways lead on from the same
-// settings, also that back to the older version, where they would be undone as well.
-func (m *move) endTries(ctx context.Context) error {
-	ended, err := apply.EndTries(ctx, m.store, caller(), m.To.String()+" booted", m.Now())
-	for _, id := range ended {
+// endChanges ends what the version before had begun. It is a commit of its own,
+// so that all ways lead on from the same settings, also that back to the older
+// version, where the changes would have ended as well.
+func (m *move) endChanges(ctx context.Context) error {
+	tries, err := apply.HandOver(ctx, m.store, caller(), m.To.String()+" booted", m.Now())
+	for _, id := range tries {
 		m.report.Warnings = append(m.report.Warnings, fmt.Sprintf("change %d was not confirmed, so it was taken back first", id))
 	}
 	return err

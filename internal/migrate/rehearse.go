@@ -43,7 +43,7 @@ func Rehearse(ctx context.Context, r Rehearsal) (*api.Migration, error) {
 	m := newMove(r.Options, copied.Store, from)
 	m.report.Rehearsal, m.report.History = true, copied.LastHistory()
 	m.tolerate(r.Old)
-	err = m.endTries(ctx)
+	err = m.endChanges(ctx)
 	if err == nil {
 		err = m.prepare(ctx)
 	}
