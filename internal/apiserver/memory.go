@@ -4,15 +4,45 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync"
 	"time"
 )
 
-// gcPercent lets the heap grow while there is something to do, such as a boot
-// that everyone waits for. What it has grown by is given back at rest.
-const gcPercent = 400
+// By how much the heap grows before garbage is looked for, as a part of what is
+// in use, in percent. A small one has time: a boot that everyone waits for makes
+// garbage once. One that is large, because a change of very many settings is in
+// hand, must not become five times as large. All of it is given back at rest.
+const (
+	gcSmall  = 400
+	gcLarge  = 100
+	heapRoom = 64 << 20 // bytes; between the two, what the heap grows by
+)
 
-func spareTime() { debug.SetGCPercent(gcPercent) }
+// spareTime lets the heap grow, by what is in use after each collection.
+func spareTime() {
+	debug.SetGCPercent(gcSmall)
+	tune(&collections{percent: gcSmall})
+}
+
+// collections is garbage at each collection, whose finalizer runs after it.
+type collections struct{ percent int }
+
+func tune(c *collections) {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	if percent := gcPercent(live[0].Value.Uint64()); percent != c.percent {
+		c.percent = percent
+		debug.SetGCPercent(percent)
+	}
+	runtime.SetFinalizer(c, tune)
+}
+
+// gcPercent is the part for a heap of which live bytes are in use.
+func gcPercent(live uint64) int {
+	percent := heapRoom * 100 / max(live, 1)
+	return int(min(max(percent, gcLarge), gcSmall))
+}
 
 // alone is how long a start, and the boot that goes with it, may take.
 const alone = time.Second

@@ -119,7 +119,8 @@ func (tx *Tx) isSet(k key.Key, layer api.Layer) bool {
 	if _, ok := tx.next.snap.ValueIn(layer, k); ok {
 		return true
 	}
-	return slices.ContainsFunc(tx.next.snap.unfit, func(u Unfit) bool { return u.Key == k && u.Layer == layer })
+	_, ok := tx.next.snap.unfit.Get(unfitAt(k, layer))
+	return ok
 }
 
 // origin is the origin of everything of a kind that this update sets.
@@ -149,7 +150,7 @@ func checkPair(p key.Pair) (json.RawMessage, error) {
 	if err := json.Compact(&out, p.Value); err != nil {
 		return nil, invalid("value of %s is not JSON", p.Key)
 	}
-	return slices.Clip(out.Bytes()), nil
+	return bytes.Clone(out.Bytes()), nil // a buffer has 64 bytes at least; most values have few
 }
 
 // SetPending adds to a pending transaction. Any name will do, the empty one too.
