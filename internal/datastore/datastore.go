@@ -142,7 +142,7 @@ func (s *Store) closeFile() error {
 func (s *Store) Snapshot() *Snapshot { return s.committed.Load().snap }
 
 // Unfit lists the stored values that do not fit the model, sorted by key.
-func (s *Store) Unfit() []Unfit { return s.Snapshot().unfit }
+func (s *Store) Unfit() []Unfit { return s.Snapshot().unfit.Values() }
 
 // Author is who makes an update and why.
 type Author struct {

@@ -188,7 +188,7 @@ func (l *loader) value(k, payload []byte) error {
 	}
 	p := key.Pair{Key: name, Value: append(json.RawMessage{}, value...)}
 	if err := l.opts.Valid(p); err != nil {
-		l.state.snap.unfit = append(l.state.snap.unfit, Unfit{name, layer, err})
+		l.state.snap.unfit.Set(unfitAt(name, layer), Unfit{name, layer, err})
 		return nil
 	}
 	l.state.snap.set(p, origin)

@@ -34,7 +34,7 @@ type Unfit struct {
 // for each key that differs.
 type Snapshot struct {
 	tree  *btree.Map[key.Key, *cell]
-	unfit []Unfit
+	unfit *btree.Map[string, Unfit] // by unfitAt
 
 	// Copying a tree marks the original's nodes as shared, which is a write.
 	copying sync.Mutex
@@ -52,7 +52,7 @@ type cell struct {
 }
 
 func newSnapshot() *Snapshot {
-	return &Snapshot{tree: btree.NewMap[key.Key, *cell](0)}
+	return &Snapshot{tree: btree.NewMap[key.Key, *cell](0), unfit: btree.NewMap[string, Unfit](0)}
 }
 
 // Get returns the effective value of an exact key.
@@ -148,7 +148,7 @@ func (s *Snapshot) With(e Edits) *Snapshot {
 func (s *Snapshot) clone() *Snapshot {
 	s.copying.Lock()
 	defer s.copying.Unlock()
-	return &Snapshot{tree: s.tree.Copy(), unfit: s.unfit}
+	return &Snapshot{tree: s.tree.Copy(), unfit: s.unfit.Copy()}
 }
 
 func (s *Snapshot) apply(e Edits, origin func(key.Key) *api.Origin) {
@@ -163,7 +163,7 @@ func (s *Snapshot) apply(e Edits, origin func(key.Key) *api.Origin) {
 func (s *Snapshot) set(p key.Pair, origin *api.Origin) {
 	c, _ := s.tree.Get(p.Key)
 	s.tree.Set(p.Key, c.with(p.Value, origin))
-	s.forgetUnfit(p.Key, origin.Layer)
+	s.unfit.Delete(unfitAt(p.Key, origin.Layer))
 }
 
 func (s *Snapshot) unset(k key.Key, layer api.Layer) {
@@ -173,17 +173,12 @@ func (s *Snapshot) unset(k key.Key, layer api.Layer) {
 	} else if ok {
 		s.tree.Delete(k)
 	}
-	s.forgetUnfit(k, layer)
+	s.unfit.Delete(unfitAt(k, layer))
 }
 
-func (s *Snapshot) forgetUnfit(k key.Key, layer api.Layer) {
-	for i, u := range s.unfit {
-		if u.Key == k && u.Layer == layer {
-			s.unfit = append(s.unfit[:i:i], s.unfit[i+1:]...)
-			return
-		}
-	}
-}
+// unfitAt is where Snapshot.unfit has a value. There may be as many as there are
+// settings, when another version of the image does not know them.
+func unfitAt(k key.Key, layer api.Layer) string { return string(k) + string(rank(layer)) }
 
 // in returns the cell of a layer, or nil.
 func (c *cell) in(layer api.Layer) *cell {

@@ -12,6 +12,7 @@ import (
 // Bounds of what health looks at.
 const (
 	recentChanges = 50
+	namedUnfit    = 20
 	stuckAfter    = 10 * time.Minute // longer than any restart command may take
 )
 
@@ -54,10 +55,21 @@ func (s *Server) judgeStore(h *api.Health) {
 			"the datastore was found damaged at %s and restored from %s: check the settings; see docs/operations.md",
 			r.Time.Format(time.RFC3339), restoredFrom[r.Source]))
 	}
-	for _, u := range s.Store.Unfit() {
-		h.Problems = append(h.Problems, fmt.Sprintf(
-			"the %s value of %s does not fit the model of %s and is not used; set or unset it", u.Layer, u.Key, h.Variant))
+	h.Problems = append(h.Problems, judgeUnfit(s.Store.Unfit(), h.Variant)...)
+}
+
+// judgeUnfit names the first values that are not used, and counts the others:
+// there may be as many as the host has settings.
+func judgeUnfit(values []datastore.Unfit, variant string) (problems []string) {
+	for i, u := range values {
+		if i == namedUnfit {
+			return append(problems, fmt.Sprintf(
+				"%d more values do not fit the model of %s and are not used", len(values)-i, variant))
+		}
+		problems = append(problems, fmt.Sprintf(
+			"the %s value of %s does not fit the model of %s and is not used; set or unset it", u.Layer, u.Key, variant))
 	}
+	return problems
 }
 
 // restoredFrom words the sources of a restored datastore.
