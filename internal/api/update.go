@@ -137,10 +137,10 @@ type UpdateWork struct {
 	Step    string    `json:"step,omitempty"`
 	Since   time.Time `json:"since,omitzero"`   // when the step began
 	Target  string    `json:"target,omitempty"` // the file of the release that is being fetched
-	Phase   string    `json:"phase,omitempty"`  // write or verify
+	Phase   string    `json:"phase,omitempty"`  // look, write, verify, or prove again what an earlier command wrote
 	Fetched int64     `json:"fetched"`          // bytes of the target
 	Size    int64     `json:"size"`             // of the target, in bytes
-	Written int64     `json:"written"`          // bytes of the image compared and written, or read back
+	Written int64     `json:"written"`          // bytes of the image compared and written, or read back; when proving, size and total count these
 	Differ  int64     `json:"differ"`           // bytes of those that had to be written
 	Reused  int64     `json:"reused"`           // bytes of the image that are not fetched because the host has them
 	Before  int64     `json:"before"`           // bytes of the targets before this one
@@ -201,6 +201,7 @@ type UpdateAttempt struct {
 	Error   string    `json:"error,omitempty"`
 
 	Images []UpdateWritten `json:"images,omitempty"` // that are in their place
+	Proved time.Time       `json:"proved,omitzero"`  // when they were last read back, and were right
 
 	Rehearsal *Migration `json:"rehearsal,omitempty"` // of the migration at its first boot
 	Forced    bool       `json:"forced,omitempty"`    // whatever the rehearsal said
@@ -214,6 +215,8 @@ type UpdateWritten struct {
 	Fetched int64  `json:"fetched"`            // by this attempt, the index included
 	Reused  int64  `json:"reused"`             // of the image itself: what was here already
 	Written int64  `json:"written"`            // of the image itself: what differed on the disk
+	Size    int64  `json:"size,omitempty"`     // of the image itself
+	SHA256  string `json:"sha256,omitempty"`   // of the image itself, in hexadecimal digits
 	NoDelta string `json:"no_delta,omitempty"` // why the whole was fetched although there is an index
 }
 

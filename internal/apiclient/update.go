@@ -175,6 +175,9 @@ func (a *app) cancelUpdate(ctx context.Context) (*api.UpdateStatus, error) {
 		return nil, wordf(err, "Failed to stop what is under way: %s", message(err))
 	}
 	status, err := a.await(ctx, stopping, before)
+	if err == nil && status.State == api.UpdateReady {
+		return a.command(ctx, deactivate) // it was done before it could be stopped
+	}
 	if err == nil && status.Command != nil {
 		a.note("%s was stopped: %s", status.Command.Type, strings.TrimSuffix(status.Command.Stderr, "\n"))
 	}

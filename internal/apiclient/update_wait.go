@@ -23,7 +23,7 @@ type updateCommand struct {
 var (
 	refresh    = updateCommand{api.UpdateRefresh, http.MethodPost, "/actions/refresh-updates", 100 * time.Millisecond, 10 * time.Minute}
 	prepare    = updateCommand{api.UpdatePrepare, http.MethodPost, "/actions/prepare-update", 500 * time.Millisecond, 24 * time.Hour}
-	activate   = updateCommand{api.UpdateActivate, http.MethodPost, "/actions/activate-update", 100 * time.Millisecond, time.Minute}
+	activate   = updateCommand{api.UpdateActivate, http.MethodPost, "/actions/activate-update", 100 * time.Millisecond, time.Hour}
 	deactivate = updateCommand{api.UpdateDeactivate, http.MethodPost, "/actions/deactivate-update", 100 * time.Millisecond, time.Minute}
 
 	// stopping is whatever is under way, after it was asked to stop.

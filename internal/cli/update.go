@@ -103,7 +103,11 @@ func UpdateProgress(w api.UpdateWork) string {
 	case w.Phase == "verify":
 		return fmt.Sprintf("%s: %s, read back %s, %s of it changed", what, w.Step, Bytes(w.Written), Bytes(w.Differ))
 	}
-	done := w.Before + w.Fetched
+	here := w.Fetched
+	if w.Phase == "prove" {
+		here = w.Written
+	}
+	done := w.Before + here
 	full := int(min(done*barWidth/w.Total, barWidth))
 	text := fmt.Sprintf("%s [%s%s] %d%%, %s: %s of %s", what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full),
 		done*100/w.Total, w.Step, Bytes(done), Bytes(w.Total))
@@ -111,10 +115,10 @@ func UpdateProgress(w api.UpdateWork) string {
 		text += fmt.Sprintf(", %s are here already", Bytes(w.Reused))
 	}
 	took := w.Changed.Sub(w.Since)
-	if took < time.Second || w.Fetched == 0 {
+	if took < time.Second || here == 0 {
 		return text
 	}
-	rate := float64(w.Fetched) / took.Seconds()
+	rate := float64(here) / took.Seconds()
 	left := time.Duration(float64(w.Total-done) / rate * float64(time.Second))
 	return fmt.Sprintf("%s, %s/s, %s left", text, Bytes(int64(rate)), Days(left))
 }

@@ -1,6 +1,7 @@
 package tharbeupdates
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -171,6 +173,39 @@ func TestCancel(t *testing.T) {
 	}
 	open()
 	h.expect(h.do("prepare"), "Staged [1.21.0] chosen 1.21.0 staged 1.21.0, prepare Success 0")
+}
+
+// What was spoilt since it was prepared is not activated, and what to do is told.
+func TestActivateWhatIsSpoilt(t *testing.T) {
+	h := newHost(t)
+	h.Offer("1.21.0", size)
+	h.do("refresh")
+	h.do("prepare")
+	h.waitForDays()
+	h.Spoil()
+	s := h.do("activate")
+	h.expect(s, "Available [1.21.0] chosen 1.21.0, activate Failed 1")
+	if text := s.Command.Stderr; !strings.HasPrefix(text, "the boot image of 1.21.0 in slot B is no longer as it was proved at ") || !strings.Contains(text, "\nhint: prepare it again") {
+		t.Errorf("it told %q", text)
+	}
+	h.expect(h.do("prepare"), "Staged [1.21.0] chosen 1.21.0 staged 1.21.0, prepare Success 0")
+	h.waitForDays()
+	h.expect(h.do("activate"), "Ready [1.21.0] chosen 1.21.0 staged 1.21.0 next, activate Success 0")
+	h.Check("1.21.0", size)
+}
+
+// waitForDays makes what is prepared look as if it had been for days.
+func (h *host) waitForDays() {
+	h.t.Helper()
+	path := h.Host.Root.Attempts()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	old := regexp.MustCompile(`"proved": "[^"]+"`).ReplaceAll(text, []byte(`"proved": "2001-02-03T04:05:06Z"`))
+	if err := os.WriteFile(path, old, 0o644); err != nil || bytes.Equal(old, text) {
+		h.t.Fatal("the journal does not tell when what is prepared was proved", err)
+	}
 }
 
 // SIGTERM, which a host that shuts down sends, is the same.

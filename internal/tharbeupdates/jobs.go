@@ -98,9 +98,11 @@ func (j *job) prepare(ctx context.Context) (apply, error) {
 	i := &update.Installation{
 		Catalog: c, Update: u, Disk: d, Journal: journal, Rehearse: h.Rehearse, Extra: []string{h.ModelTarget(u.Version)},
 	}
-	if i.Progress, err = j.teller(ctx, c, u); err != nil {
+	total, err := toFetch(ctx, c, u)
+	if err != nil {
 		return nil, err
 	}
+	i.Progress = j.teller(u.Version.String(), total)
 	if err := i.Run(ctx); err != nil {
 		return nil, err
 	}
@@ -158,7 +160,7 @@ func (j *job) activate(ctx context.Context) (apply, error) {
 		return nil, err
 	}
 	return j.flip(ctx, func(ctx context.Context, d *slot.Disk, journal *update.Journal, now time.Time) error {
-		return update.Activate(ctx, d, journal, h, now)
+		return update.Activate(ctx, d, journal, h, now, j.teller(journal.Prepared()))
 	})
 }
 

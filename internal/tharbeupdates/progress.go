@@ -12,16 +12,10 @@ import (
 // tellEvery bounds how often progress is told.
 const tellEvery = 250 * time.Millisecond
 
-// teller tells how far the installation of a release is.
-func (j *job) teller(ctx context.Context, c *update.Catalog, u manifest.Update) (func(update.Progress), error) {
-	w := api.UpdateWork{Command: j.command, Version: u.Version.String(), Started: j.now().UTC()}
-	for _, name := range u.Images.Names() {
-		size, err := c.Size(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		w.Total += size
-	}
+// teller tells how far the command is with a release, of which it has that many
+// bytes to fetch or to read.
+func (j *job) teller(version string, total int64) func(update.Progress) {
+	w := api.UpdateWork{Command: j.command, Version: version, Started: j.now().UTC(), Total: total}
 	j.tell(w)
 	return func(p update.Progress) {
 		if now := j.now().UTC(); p.Step != w.Step {
@@ -39,7 +33,19 @@ func (j *job) teller(ctx context.Context, c *update.Catalog, u manifest.Update) 
 		}
 		j.tell(w)
 		w.Changed = j.now().UTC()
-	}, nil
+	}
+}
+
+// toFetch is the size of a release's images in bytes, as they are published.
+func toFetch(ctx context.Context, c *update.Catalog, u manifest.Update) (total int64, err error) {
+	for _, name := range u.Images.Names() {
+		size, err := c.Size(ctx, name)
+		if err != nil {
+			return 0, err
+		}
+		total += size
+	}
+	return total, nil
 }
 
 // tell tells, and if it cannot, goes on: nothing depends on it.

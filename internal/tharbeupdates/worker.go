@@ -27,7 +27,7 @@ func (p *program) work(ctx context.Context) error {
 	working, stop := p.watched(ctx)
 	ending.Apply, ending.Err = jobs[p.command](&job{program: p, said: &said}, working)
 	if ending.Err != nil {
-		ending.Err = explained(working, ending.Err)
+		ending.Err = explained(working, p.command, ending.Err)
 		fmt.Fprintln(&said, ending.Err)
 		if hint := hintOf(ending.Err); hint != "" {
 			fmt.Fprintln(&said, "hint:", hint)
@@ -72,12 +72,16 @@ func (p *program) watched(ctx context.Context) (working context.Context, stop fu
 
 // explained says why a command was ended from outside, which the error of
 // whatever it was doing does not.
-func explained(ctx context.Context, err error) error {
+func explained(ctx context.Context, command string, err error) error {
+	why := "interrupted: the program was asked to end"
 	switch {
 	case ctx.Err() == nil:
 		return err
 	case errors.Is(context.Cause(ctx), errCancelled):
-		return fmt.Errorf("cancelled on request; what was fetched is used when it is tried again")
+		why = "cancelled on request"
 	}
-	return fmt.Errorf("interrupted: the program was asked to end; what was fetched is used when it is tried again")
+	if command == api.UpdatePrepare {
+		why += "; what was fetched is used when it is tried again"
+	}
+	return errors.New(why)
 }

@@ -23,13 +23,17 @@ const rehearsalTime = 2 * time.Minute
 
 // Activate makes the prepared slot boot next. It needs no network. A release
 // whose migrations failed on a copy of the settings is refused, unless forced.
-// If the settings were changed since that was tried, it is tried again.
-func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now time.Time) error {
+// If the settings were changed since that was tried, it is tried again; and if the
+// slot was written long ago, it is read again, of which tell, unless nil, is told.
+func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now time.Time, tell func(Progress)) error {
 	if err := rehearseAgain(ctx, j, r, now); err != nil {
 		return err
 	}
 	if a := j.Open(); a != nil && a.State == Prepared && !a.Forced && a.Rehearsal != nil && a.Rehearsal.State == api.MigrationFailed {
 		return notMigrated(a.Version, a.Rehearsal.Error)
+	}
+	if err := proveAgain(ctx, d, j, now, tell); err != nil {
+		return err
 	}
 	if _, err := d.Change(ctx, slot.UpgradeToInactive); err != nil {
 		return fixed("Could not mark inactive partition for boot: %w", err)

@@ -44,6 +44,7 @@ type Attempt struct {
 	Step    string    `json:"step"`            // the last one that was begun
 	Error   string    `json:"error,omitempty"` // why it failed
 	Images  []Written `json:"images,omitempty"`
+	Proved  time.Time `json:"proved,omitzero"` // when the images were last read back, and were right
 
 	Rehearsal *api.Migration `json:"rehearsal,omitempty"` // of the migration at its first boot
 	Forced    bool           `json:"forced,omitempty"`    // whatever the rehearsal said
@@ -213,6 +214,19 @@ func (j *Journal) Open() *Attempt {
 		}
 	}
 	return nil
+}
+
+// Prepared is the version that is prepared and not activated, and the size of its
+// images in bytes; "" if there is none.
+func (j *Journal) Prepared() (version string, size int64) {
+	a := j.Open()
+	if a == nil || a.State != Prepared {
+		return "", 0
+	}
+	for _, w := range a.Images {
+		size += w.Size
+	}
+	return a.Version, size
 }
 
 // FellBack is the last attempt that touched the slot, if it was tried and the

@@ -112,7 +112,7 @@ func (i *Installation) Run(ctx context.Context) error {
 	if err := i.run(ctx); err != nil {
 		return errors.Join(err, i.Journal.note(now(), func(a *Attempt) { a.State, a.Error = Failed, err.Error() }))
 	}
-	return i.Journal.note(now(), func(a *Attempt) { a.State = Prepared })
+	return i.Journal.note(now(), func(a *Attempt) { a.State, a.Proved = Prepared, now().UTC() })
 }
 
 func (i *Installation) run(ctx context.Context) error {

@@ -37,12 +37,12 @@ func TestInstallActivateAndGoBack(t *testing.T) {
 		}
 	}
 	expect("1/0/true 0/1/false ", Prepared, slot.A)
-	step(Activate(t.Context(), w.disk(), w.journal(), &settings{}, now))
+	step(Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil))
 	expect("1/0/true 2/1/false ", Activated, slot.B)
 	step(Deactivate(t.Context(), w.disk(), w.journal(), now))
 	expect("2/0/true 0/1/false ", Prepared, slot.A)
-	step(Activate(t.Context(), w.disk(), w.journal(), &settings{}, now))
-	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now); err == nil || !strings.Contains(err.Error(), "Could not mark inactive partition for boot: ") {
+	step(Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil))
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil); err == nil || !strings.Contains(err.Error(), "Could not mark inactive partition for boot: ") {
 		t.Errorf("activated twice: %v", err)
 	}
 	w.boot()
@@ -83,7 +83,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				if next, ok := w.sets().Next(); !ok || next != slot.A {
 					t.Fatalf("next boots %v, %v: %s", next, ok, w.words())
 				}
-				if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now()); err == nil {
+				if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now(), nil); err == nil {
 					t.Fatal("a slot that is half written can be activated")
 				}
 			}
@@ -164,7 +164,7 @@ func TestHostileTargets(t *testing.T) {
 			if next, ok := w.sets().Next(); !ok || next != slot.A {
 				t.Errorf("next boots %v, %v: %s", next, ok, w.words())
 			}
-			if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now()); err == nil {
+			if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now(), nil); err == nil {
 				t.Error("it can be activated")
 			}
 		})
@@ -177,7 +177,7 @@ func TestBootThatFails(t *testing.T) {
 	if err := w.install(nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now); err != nil {
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.boot() // into B, which is not well

@@ -78,7 +78,7 @@ func TestActivationRehearsesWhatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	j, before := w.journal(), w.words()
-	activate := func(s *settings) error { return Activate(t.Context(), w.disk(), j, s, w.host.Now()) }
+	activate := func(s *settings) error { return Activate(t.Context(), w.disk(), j, s, w.host.Now(), nil) }
 
 	now := &settings{history: 8, failure: errors.New("one value is refused")}
 	err := activate(now)
@@ -111,11 +111,11 @@ func TestActivationInterrupted(t *testing.T) {
 	j, before := w.journal(), w.words()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := Activate(ctx, w.disk(), j, &settings{history: 8, failure: context.Canceled}, w.host.Now())
+	err := Activate(ctx, w.disk(), j, &settings{history: 8, failure: context.Canceled}, w.host.Now(), nil)
 	if !errors.Is(err, context.Canceled) || w.words() != before || j.Open().Rehearsal.History != 7 {
 		t.Errorf("got %v; flags %s, before %s; %+v", err, w.words(), before, j.Open().Rehearsal)
 	}
-	if err := Activate(t.Context(), w.disk(), j, &settings{history: 8}, w.host.Now()); err != nil {
+	if err := Activate(t.Context(), w.disk(), j, &settings{history: 8}, w.host.Now(), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -128,7 +128,7 @@ func TestActivationOutOfTime(t *testing.T) {
 	}
 	late := &settings{history: 8, failure: fmt.Errorf("run migration: %w", context.DeadlineExceeded)}
 	for asked := 1; asked <= 2; asked++ {
-		err := Activate(t.Context(), w.disk(), w.journal(), late, w.host.Now())
+		err := Activate(t.Context(), w.disk(), w.journal(), late, w.host.Now(), nil)
 		if err == nil || late.asked != asked {
 			t.Errorf("got %v, asked %d times", err, late.asked)
 		}
@@ -141,7 +141,7 @@ func TestActivationAfterMending(t *testing.T) {
 	if err := w.prepare(false, false, &api.Migration{State: api.MigrationFailed, To: "1.1.0", History: 7}, errors.New("there is no way")); err != nil {
 		t.Fatal(err)
 	}
-	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{history: 8}, w.host.Now()); err != nil {
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{history: 8}, w.host.Now(), nil); err != nil {
 		t.Error(err)
 	}
 	if a := w.journal().Last(); a.State != Activated || a.Rehearsal.State != api.MigrationDone {
@@ -157,7 +157,7 @@ func TestRehearsalThenActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, j := w.words(), w.journal()
-	err := Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now())
+	err := Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now(), nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "the settings of this host cannot be brought to 1.1.0: there is no way") {
 		t.Errorf("got %v", err)
 	}
@@ -168,7 +168,7 @@ func TestRehearsalThenActivation(t *testing.T) {
 	if err := j.begin(Attempt{Version: "1.2.0", State: Failed, Step: "check"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now())); err != nil {
+	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now(), nil)); err != nil {
 		t.Error(err)
 	}
 	if a := j.Open(); a == nil || a.State != Activated || !a.Forced || j.Last().Forced {

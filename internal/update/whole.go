@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,6 +90,7 @@ func (w *writing) stream(ctx context.Context, from *image.Mark) error {
 	}
 	done.Fetched += w.done.Fetched // in vain, by ranges
 	done.Written = report.Changed
+	done.Size, done.SHA256 = report.Size, hex.EncodeToString(report.SHA256)
 	w.done = done
 	return nil
 }

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,7 @@ func (w *writing) fromDelta(ctx context.Context) error {
 		return err
 	}
 	w.done.Way, w.done.Reused, w.done.Written = ByDelta, w.now.Reused, report.Written
+	w.done.Size, w.done.SHA256 = report.Size, hex.EncodeToString(report.SHA256[:])
 	return nil
 }
 

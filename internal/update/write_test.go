@@ -46,12 +46,10 @@ func (w *world) index(name string, data []byte) {
 	w.repo.AddTarget("targets", name+".lz4.blocks", blocks.Bytes())
 }
 
-var kinds = map[string]slot.Kind{"root": slot.RootPartition, "boot": slot.BootPartition, "hash": slot.HashPartition}
-
 // run puts an image into the running slot.
 func (w *world) run(name string, data []byte) {
 	w.t.Helper()
-	e := w.sets().Extents[w.active][kinds[name]]
+	e := w.sets().Extents[w.active][parts[name]]
 	f, err := os.OpenFile(e.Path, os.O_WRONLY, 0)
 	if err != nil {
 		w.t.Fatal(err)

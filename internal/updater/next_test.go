@@ -179,6 +179,7 @@ func TestFailuresAreCounted(t *testing.T) {
 	if f := r.Failing["prepare"]; f.Times != 1 || f.Version != "3" {
 		t.Errorf("%+v", f)
 	}
+	end("activate", api.UpdateFailed) // of what was spoilt, and is now written anew
 	end("prepare", api.UpdateSuccess)
 	if len(r.Failing) != 0 {
 		t.Errorf("%+v", r.Failing)

@@ -79,9 +79,9 @@ func (u *Updater) History() ([]api.UpdateAttempt, error) {
 	return append([]api.UpdateAttempt{}, journal.Attempts...), nil
 }
 
-// cancellable are the commands that take long; the others are over before
+// cancellable are the commands that may take long; the other is over before
 // anybody could say a word.
-var cancellable = []string{api.UpdateRefresh, api.UpdatePrepare}
+var cancellable = []string{api.UpdateRefresh, api.UpdatePrepare, api.UpdateActivate}
 
 // ErrNothing is returned where there is no command to cancel.
 var ErrNothing = errors.New("no update command is under way that could be cancelled")

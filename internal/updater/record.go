@@ -146,6 +146,9 @@ func (r *Record) count(c api.UpdateCommand) {
 	f := r.Failing[c.Type]
 	if c.Status == api.UpdateSuccess {
 		delete(r.Failing, c.Type)
+		if c.Type == api.UpdatePrepare {
+			delete(r.Failing, api.UpdateActivate) // what could not be activated has been written anew
+		}
 		return
 	}
 	version := ""

@@ -120,7 +120,7 @@ func (a *app) install(ctx context.Context, activate bool) error {
 		return err
 	}
 	if activate {
-		if err := update.Activate(ctx, d, j, h, a.now()); err != nil {
+		if err := a.activate(ctx, d, j, h, a.now()); err != nil {
 			return err
 		}
 	}
@@ -165,17 +165,23 @@ func (a *app) waiting(choice manifest.Choice) {
 
 func (a *app) write(ctx context.Context, i *update.Installation) error {
 	fmt.Fprintf(a.Err, "Starting update to %s\n", i.Update.Version)
+	tell, done := a.progress()
+	defer done()
+	i.Progress = tell
+	return i.Run(ctx)
+}
+
+// progress tells of progress, on one line, until it is done.
+func (a *app) progress() (tell func(update.Progress), done func()) {
 	line := cli.NewProgress(a.Err)
-	defer line.Clear()
 	begun, step := a.now(), ""
 	var phase image.Phase
-	i.Progress = func(p update.Progress) {
+	return func(p update.Progress) {
 		if p.Step != step || p.Phase != phase { // looking fetches nothing
 			begun, step, phase = a.now(), p.Step, p.Phase
 		}
 		line.Show(show(p, a.now().Sub(begun)))
-	}
-	return i.Run(ctx)
+	}, line.Clear
 }
 
 // show is a line of progress: what is done, how much of it, how fast, how long still.
@@ -186,15 +192,19 @@ func show(p update.Progress, took time.Duration) string {
 	case image.Verifying:
 		return fmt.Sprintf("%s: read back %s, %s of it changed", p.Step, cli.Bytes(p.Done), cli.Bytes(p.Changed))
 	}
-	text := fmt.Sprintf("%s: %s of %s", p.Step, cli.Bytes(p.Read), cli.Bytes(p.Size))
+	done := p.Read
+	if p.Phase == image.Proving {
+		done = p.Done
+	}
+	text := fmt.Sprintf("%s: %s of %s", p.Step, cli.Bytes(done), cli.Bytes(p.Size))
 	if p.Reused > 0 {
 		text += fmt.Sprintf(", %s reused", cli.Bytes(p.Reused))
 	}
-	if took < time.Second || p.Read == 0 {
+	if took < time.Second || done == 0 {
 		return text
 	}
-	rate := float64(p.Read) / took.Seconds()
-	left := time.Duration(float64(p.Size-p.Read) / rate * float64(time.Second))
+	rate := float64(done) / took.Seconds()
+	left := time.Duration(float64(p.Size-done) / rate * float64(time.Second))
 	return fmt.Sprintf("%s, %s/s, %s left", text, cli.Bytes(int64(rate)), cli.Days(left))
 }
 
@@ -210,12 +220,18 @@ func (a *app) updateApply(ctx context.Context) error {
 				return err
 			}
 		}
-		return update.Activate(ctx, d, j, h, now)
+		return a.activate(ctx, d, j, h, now)
 	}
 	if err := a.flip(ctx, activate); err != nil {
 		return err
 	}
 	return a.maybeReboot(ctx)
+}
+
+func (a *app) activate(ctx context.Context, d *slot.Disk, j *update.Journal, r update.Rehearser, now time.Time) error {
+	tell, done := a.progress()
+	defer done()
+	return update.Activate(ctx, d, j, r, now, tell)
 }
 
 func (a *app) updateRevert(ctx context.Context) error { return a.flip(ctx, update.Deactivate) }

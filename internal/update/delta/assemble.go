@@ -24,7 +24,9 @@ var ErrMismatch = errors.New("what is read back from the disk is not the image")
 // Report is what Assemble has done, in bytes.
 type Report struct {
 	Fetched int64
-	Written int64 // because it differed
+	Written int64             // because it differed
+	Size    int64             // of the image
+	SHA256  [sha256.Size]byte // of the image, as it was read back
 }
 
 // Assemble makes the image in its place, where nothing may have changed since
@@ -42,7 +44,8 @@ func (p *Plan) Assemble(ctx context.Context, place Place, running io.ReaderAt, b
 	if err := place.Sync(); err != nil {
 		return a.report, fmt.Errorf("sync: %w", err)
 	}
-	return a.report, a.prove(ctx)
+	err := a.prove(ctx)
+	return a.report, err
 }
 
 // assembly is one call of Assemble.
@@ -181,7 +184,8 @@ func (a *assembly) prove(ctx context.Context) error {
 		at += int64(len(data))
 		a.progress(Progress{Proving, at, a.index.Size, a.report.Fetched, a.report.Written})
 	}
-	if [sha256.Size]byte(whole.Sum(nil)) != a.index.SHA256 {
+	a.report.Size, a.report.SHA256 = a.index.Size, [sha256.Size]byte(whole.Sum(nil))
+	if a.report.SHA256 != a.index.SHA256 {
 		return ErrMismatch
 	}
 	return nil

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pastCache opens a file once more, to be read and written past the kernel's
-// cache; nil where that cannot be.
-func pastCache(f *os.File) *os.File {
-	direct, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDWR|unix.O_DIRECT, 0)
+// pastCache opens a file once more, to be used past the kernel's cache; nil where
+// that cannot be.
+func pastCache(f *os.File, flags int) *os.File {
+	direct, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), flags|unix.O_DIRECT, 0)
 	if err != nil {
 		return nil
 	}

@@ -67,6 +67,14 @@ func (w *writer) add(block []byte) {
 	}
 }
 
+// sum is the SHA-256 of what is done, if it was asked for.
+func (w *writer) sum() []byte {
+	if w.whole == nil {
+		return nil
+	}
+	return w.whole.Sum(nil)
+}
+
 // mark is one behind what has just been decompressed, of which at bytes make the
 // image up to there; nil if none can be there.
 func (w *writer) mark(at int64) (*Mark, error) {

@@ -24,7 +24,7 @@ type Partition struct {
 func Open(path string, offset, size int64) (*Partition, error) {
 	p, err := open(path, os.O_RDWR, unix.O_EXCL, offset, size)
 	if err == nil {
-		p.direct = pastCache(p.file)
+		p.direct = pastCache(p.file, os.O_RDWR)
 	}
 	return p, err
 }
@@ -32,6 +32,16 @@ func Open(path string, offset, size int64) (*Partition, error) {
 // OpenRead is Open for what is only read, and may be mounted.
 func OpenRead(path string, offset, size int64) (*Partition, error) {
 	return open(path, os.O_RDONLY, 0, offset, size)
+}
+
+// OpenBack is OpenRead for what is read from the disk, whatever the kernel's cache has.
+func OpenBack(path string, offset, size int64) (*Partition, error) {
+	p, err := OpenRead(path, offset, size)
+	if err == nil {
+		p.direct = pastCache(p.file, os.O_RDONLY)
+		p.Forget(0, size)
+	}
+	return p, err
 }
 
 // open takes further flags for a block device.

@@ -32,11 +32,13 @@ var ErrMismatch = errors.New("what is read back from the disk is not what was wr
 // Phase is what Write is doing.
 type Phase string
 
-// The phases, in order. Write does not look: that is for those who know what to look for.
+// The phases, in order. Write neither looks, which is for those who know what to look
+// for, nor proves again.
 const (
 	Looking   Phase = "look" // for what need not be fetched
 	Writing   Phase = "write"
 	Verifying Phase = "verify"
+	Proving   Phase = "prove" // once more, what was written long before: see Sum
 )
 
 // Progress is how far Write has come, in bytes.
@@ -50,8 +52,9 @@ type Progress struct {
 // Report is what Write has done.
 type Report struct {
 	Format  Format
-	Size    int64 // of the image in bytes
-	Changed int64 // bytes written, because they differed
+	Size    int64  // of the image in bytes
+	Changed int64  // bytes written, because they differed
+	SHA256  []byte // of the image; nil if nobody wanted marks
 }
 
 // Options are what a caller of [Write] may choose.
@@ -99,7 +102,7 @@ func Write(ctx context.Context, p *Partition, src io.Reader, o Options) (Report,
 	if err := w.verify(ctx); err != nil {
 		return Report{}, err
 	}
-	return Report{Format: w.d.Format, Size: w.done, Changed: w.changed}, nil
+	return Report{Format: w.d.Format, Size: w.done, Changed: w.changed, SHA256: w.sum()}, nil
 }
 
 // writer is one call of Write.

@@ -218,6 +218,24 @@ func (h *Host) Check(version string, size int) {
 	}
 }
 
+// Spoil changes a byte of the boot image in the spare slot, as a disk that forgets does.
+func (h *Host) Spoil() {
+	h.t.Helper()
+	s := h.Sets()
+	e := s.Extents[s.Active.Other()][slot.BootPartition]
+	f, err := os.OpenFile(e.Path, os.O_RDWR, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b := []byte{0}
+	_, err = f.ReadAt(b, e.Offset)
+	b[0]++
+	_, wrote := f.WriteAt(b, e.Offset)
+	if err := errors.Join(err, wrote, f.Close()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // arch is that of the release that this test's own system would be.
 func arch() string {
 	if runtime.GOARCH == "arm64" {
