@@ -35,6 +35,9 @@ func (w Word) EverBooted() bool { return w&everBooted != 0 }
 // Without a priority it does not boot all the same.
 func (w Word) Bootable() bool { return w.Tries() > 0 || w.Successful() }
 
+// Valid tells whether a set is written, and waits to be activated.
+func (w Word) Valid() bool { return w.Priority() == 0 && w.Tries() > 0 && !w.Successful() }
+
 func (w Word) withPriority(n int) Word { return w.with(priorityAt, n) }
 func (w Word) withTries(n int) Word    { return w.with(triesAt, n) }
 

@@ -175,31 +175,48 @@ func (j *Journal) amend(a *Attempt, now time.Time, change func(*Attempt)) error 
 	return j.save()
 }
 
-// Settle finds out what became of the last attempt that got as far as the slot,
-// from what runs now and the flags on the disk. A slot that has been tried, has
-// no try left and never booted well is one that failed: the boot loader went
-// back to the other. One that runs and is not marked good may still fail.
+// Settle notes what became of the last attempt that got as far as the slot, as
+// what runs now and the flags on the disk show it.
 func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
 	a := j.Open()
 	if a == nil {
 		return nil
 	}
-	state := a.State
-	here := a.Slot == s.Active.String()
-	tried := s.Sets[s.Active.Other()]
-	switch {
-	case a.State == Preparing:
-		state = Interrupted
-	case here && a.Version == running && s.Good():
-		state = Booted
-	case !here && tried.Priority() > 0 && !tried.Bootable():
-		state = BootFailed
-	}
+	state := a.outcome(running, s)
 	if state == a.State {
 		return nil
 	}
+	if state == Failed {
+		a.Step, a.Error = stepBoot, "what booted from slot "+a.Slot+" calls itself "+running
+	}
 	a.State, a.Changed = state, now.UTC()
 	return j.save()
+}
+
+// outcome is how far an attempt has come. The flags have the last word: they may
+// have been changed by hand, or the note of a change may be lost. A slot that has
+// been tried, has no try left and never booted well is one that failed: the boot
+// loader went back to the other. One that runs and is not marked good may still
+// fail. Until the attempt's own last step, flags are those of an earlier one.
+func (a *Attempt) outcome(running string, s slot.State) State {
+	here, spare := a.Slot == s.Active.String(), s.Sets[s.Active.Other()]
+	switch {
+	case a.State == Preparing && (here || a.Step != stepValid || !spare.Valid()):
+		return Interrupted
+	case here && !s.Good():
+		return a.State
+	case here && a.Version != running:
+		return Failed // the publisher gave it a wrong name; as it stays an update, it would be installed for ever
+	case here, spare.Successful():
+		return Booted
+	case spare.Priority() > 0 && spare.Tries() == 0:
+		return BootFailed
+	case spare.Priority() > 0:
+		return Activated
+	case spare.Valid():
+		return Prepared
+	}
+	return a.State
 }
 
 // Open is the last attempt whose end is not known yet; nil if there is none, or
@@ -247,15 +264,15 @@ func (j *Journal) FellBack() *Attempt {
 // not well, for the old one to tell after it has taken over again.
 func (j *Journal) NoteHealth(now time.Time, running, blame string, s slot.State) error {
 	a := j.Open()
-	if a == nil || a.State != Activated || a.Slot != s.Active.String() || a.Version != running {
+	if a == nil || a.State == Preparing || a.Slot != s.Active.String() || a.Version != running {
 		return nil
 	}
-	a.Step, a.Error, a.Changed = "boot", blame, now.UTC()
+	a.Step, a.Error, a.Changed = stepBoot, blame, now.UTC()
 	return j.save()
 }
 
-// Failed tells how a release with these images failed to boot on this host, or
-// "" if it has not, or if it has booted since.
+// Failed tells how a release with these images failed on this host once it was
+// installed, or "" if it has not, or if it has booted since.
 func (j *Journal) Failed(u manifest.Update, digest string) (how string) {
 	for _, a := range j.Attempts {
 		if a.Version != u.Version.String() || a.Variant != u.Variant || a.Digest != digest {
@@ -266,6 +283,10 @@ func (j *Journal) Failed(u manifest.Update, digest string) (how string) {
 			how = "it did not boot from slot " + a.Slot + ", as was seen on " + a.Changed.Format(time.DateOnly)
 			if a.Error != "" {
 				how += ": " + a.Error
+			}
+		case Failed:
+			if a.Step == stepBoot {
+				how = a.Error + ", as was seen on " + a.Changed.Format(time.DateOnly)
 			}
 		case Booted:
 			how = ""

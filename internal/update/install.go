@@ -81,8 +81,14 @@ var steps = []step{
 	{"write hash", func(i *Installation, ctx context.Context) error {
 		return i.write(ctx, "hash", i.Update.Images.Hash, slot.HashPartition)
 	}},
-	{"mark valid", (*Installation).valid},
+	{stepValid, (*Installation).valid},
 }
+
+// Steps that decide what became of an attempt.
+const (
+	stepValid = "mark valid"
+	stepBoot  = "boot" // of the slot; not this program's
+)
 
 // harmless are the steps before the first that touches the slot.
 var harmless = []string{"", "check", "fetch migrations", "rehearse migrations"}

@@ -119,10 +119,10 @@ func (r Record) stage(s slot.State) (api.UpdateState, bool) {
 		return "", false
 	}
 	next, boots := s.Next()
-	switch spare := s.Sets[s.Active.Other()]; {
+	switch {
 	case boots && next != s.Active:
 		return api.UpdateReady, true
-	case spare.Priority() == 0 && spare.Tries() > 0 && !spare.Successful():
+	case s.Sets[s.Active.Other()].Valid():
 		return api.UpdateStaged, true
 	}
 	return "", false
