@@ -2,14 +2,11 @@ package lint
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/cli/clihelp"
-	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -32,35 +29,15 @@ func Schema(ctx context.Context, args []string, s cli.Streams) int {
 			if err != nil {
 				return err
 			}
-			return printSchema(c.OutOrStdout(), m)
+			text, err := cli.IndentJSON(m.UserDataSchema())
+			if err != nil {
+				return err
+			}
+			_, err = c.OutOrStdout().Write(text)
+			return err
 		},
 	}
 	c.Flags().StringVar(&variant, "variant", "", "of this `VARIANT`; default that of the image")
 	c.Flags().StringVar(&root, "root", string(paths.Host), "of the image below this folder: `DIR`")
 	return execute(ctx, c, args, s)
-}
-
-// printSchema wraps the settings' schema in that of a document, which may have
-// tables for other programs.
-func printSchema(w io.Writer, m *model.Model) error {
-	var settings map[string]json.RawMessage
-	if err := json.Unmarshal(m.Schema(), &settings); err != nil {
-		return err
-	}
-	definitions, dialect := settings["$defs"], settings["$schema"]
-	for _, outer := range []string{"$defs", "$schema", "$id"} {
-		delete(settings, outer)
-	}
-	text, err := json.Marshal(map[string]any{
-		"$schema": dialect, "title": "User data of variant " + m.Variant(), "type": "object",
-		"required": []string{"settings"}, "properties": map[string]any{"settings": settings}, "$defs": definitions,
-	})
-	if err != nil {
-		return err
-	}
-	if text, err = cli.IndentJSON(text); err != nil {
-		return err
-	}
-	_, err = w.Write(text)
-	return err
 }
