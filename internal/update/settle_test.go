@@ -73,7 +73,7 @@ func TestReleaseWithAWrongName(t *testing.T) {
 	if err := w.install(nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now()); err != nil {
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.boot()
