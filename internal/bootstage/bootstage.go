@@ -66,6 +66,7 @@ func (b *boot) run(ctx context.Context) error {
 	if b.disk, err = findDisk(ctx, b.params.get(disk)); err != nil {
 		return err
 	}
+	b.mend(ctx)
 	partitions, err := b.disk.Partitions(ctx)
 	if err == nil {
 		err = link(partitions)
@@ -77,6 +78,19 @@ func (b *boot) run(ctx context.Context) error {
 		return b.resume(ctx, text)
 	}
 	return b.tryAll(ctx)
+}
+
+// mend repairs a partition table of which the power has left one copy, before a
+// try is taken for a slot whose partitions the kernel does not know. What it
+// cannot do need not be in the way.
+func (b *boot) mend(ctx context.Context) {
+	mended, err := b.disk.Mend(ctx)
+	switch {
+	case err != nil:
+		b.say("%v", err)
+	case mended:
+		b.say("a damaged copy of the partition table of %s is repaired", b.disk.Path)
+	}
 }
 
 // resume goes on with the slot whose kernel runs. If that does not succeed, the

@@ -2,11 +2,14 @@ package bootstage
 
 import (
 	"errors"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/slot"
@@ -88,6 +91,93 @@ func TestChoose(t *testing.T) {
 	}
 	if _, err := choose(t.Context(), d, failed); !errors.Is(err, errNothing) {
 		t.Errorf("with both failed: %v", err)
+	}
+}
+
+// A disk that cannot be written boots what it booted well, also if its table is
+// damaged; but no slot of which a try cannot be taken.
+func TestChooseWithoutWriting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := slot.CreateImage(path, slot.MinSize, 512); err != nil {
+		t.Fatal(err)
+	}
+	tear(t, path)
+	d, err := findDisk(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var console strings.Builder
+	b := &boot{out: &console, disk: d}
+	var got slot.Name
+	withoutWriting(t, func() {
+		b.mend(t.Context())
+		got, err = choose(t.Context(), d, nil)
+	})
+	if err != nil || got != slot.A || !strings.Contains(console.String(), "write primary header") {
+		t.Errorf("got %v, %v; the console shows %q", got, err, console.String())
+	}
+	for _, change := range []slot.Change{slot.MarkInactiveValid, slot.UpgradeToInactive} {
+		if _, err := d.Change(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	withoutWriting(t, func() { got, err = choose(t.Context(), d, nil) })
+	if err == nil {
+		t.Errorf("%v boots without a try taken off it", got)
+	}
+}
+
+// A damaged table is repaired before a slot is chosen.
+func TestMend(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := slot.CreateImage(path, slot.MinSize, 512); err != nil {
+		t.Fatal(err)
+	}
+	tear(t, path)
+	d, err := findDisk(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var console strings.Builder
+	b := &boot{out: &console, disk: d}
+	for range 2 {
+		b.mend(t.Context())
+	}
+	if want := "bootstage: a damaged copy of the partition table of " + path + " is repaired\n"; console.String() != want {
+		t.Errorf("the console shows %q, want %q", console.String(), want)
+	}
+}
+
+// tear damages the primary copy of a disk's table.
+func tear(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte("torn"), 512)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withoutWriting acts while files take no byte.
+func withoutWriting(t *testing.T, act func()) {
+	t.Helper()
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &none); err != nil {
+		t.Fatal(err)
+	}
+	act()
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -20,9 +20,11 @@ const diskPatience = 60 * time.Second
 var errNothing = errors.New("no slot boots: none has a priority and either tries left or a successful boot")
 
 // choose takes the slot that is to boot, of those that have not failed in this
-// boot, and a try off it, before anything of it is used.
+// boot, and a try off it, before anything of it is used. A disk that cannot be
+// written keeps only those slots from booting of which a try is to be taken.
 func choose(ctx context.Context, d *slot.Disk, failed map[slot.Name]bool) (slot.Name, error) {
 	var chosen slot.Name
+	try := true
 	_, err := d.Change(ctx, func(s slot.State) (slot.State, error) {
 		left := s
 		for name := range failed {
@@ -33,9 +35,13 @@ func choose(ctx context.Context, d *slot.Disk, failed map[slot.Name]bool) (slot.
 			return s, errNothing
 		}
 		chosen = booted.Active
+		try = s.Sets[chosen] != booted.Sets[chosen]
 		s.Sets[chosen] = booted.Sets[chosen]
 		return s, nil
 	})
+	if !try {
+		return chosen, nil // what could not be written is a repair
+	}
 	return chosen, err
 }
 

@@ -88,6 +88,23 @@ func (d *Disk) Update(ctx context.Context, change func(*Table) error) (written b
 	return Update(d.device(), d.Geometry, change)
 }
 
+// Mend makes both copies of the table count, by the one that does, and makes the
+// kernel know all partitions: one that has met a torn primary copy knows none,
+// unless its parameter gpt lets it trust the backup copy. It tells whether anything had to be
+// written. Partitions are told also where that fails.
+func (d *Disk) Mend(ctx context.Context) (written bool, err error) {
+	if err := d.lock(ctx, unix.LOCK_EX); err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, d.unlock()) }()
+	t, err := Read(d, d.Geometry)
+	if err != nil {
+		return false, err
+	}
+	written, err = Write(d.device(), t)
+	return written, errors.Join(err, introduce(d.device(), t))
+}
+
 func (d *Disk) unlock() error { return unix.Flock(int(d.file.Fd()), unix.LOCK_UN) }
 
 func (d *Disk) lock(ctx context.Context, how int) error {

@@ -1,6 +1,11 @@
 package gpt
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // Kernel is told of partitions that come, go or change their size. Offsets and
 // sizes are in bytes.
@@ -31,6 +36,21 @@ func tellKernel(dev Device, sectorSize int, before, after []Partition) error {
 	}
 	for _, p := range added {
 		if err := k.AddPartition(p.bytes(sectorSize)); err != nil {
+			return fmt.Errorf("tell the kernel of partition %d: %w", p.Number, err)
+		}
+	}
+	return nil
+}
+
+// introduce tells dev, if it is a kernel's, of all partitions. Those that it knows
+// it finds busy.
+func introduce(dev Device, t *Table) error {
+	k, ok := dev.(Kernel)
+	if !ok {
+		return nil
+	}
+	for _, p := range t.Partitions {
+		if err := k.AddPartition(p.bytes(t.SectorSize)); err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("tell the kernel of partition %d: %w", p.Number, err)
 		}
 	}

@@ -88,14 +88,33 @@ func At(path string, active Name) (*Disk, error) {
 		return nil, err
 	}
 	d := &Disk{Path: path, active: active, image: info.Mode().IsRegular()}
-	if d.image {
-		return d, nil
-	}
-	if number := info.Sys().(*syscall.Stat_t).Rdev; info.Mode().Type() == fs.ModeDevice {
-		// Without them, partitions have the names that the kernel would give.
-		d.nodes, _ = sysfs{os.DirFS(paths.Host.Join("/sys"))}.partitions(deviceOf(uint64(number)))
-	}
+	d.nodes = nodesOf(info)
 	return d, nil
+}
+
+// nodesOf are the partitions of a disk that the kernel knows. Without them, they have
+// the names that it would give.
+func nodesOf(info fs.FileInfo) map[int]string {
+	if info.Mode().Type() != fs.ModeDevice {
+		return nil
+	}
+	nodes, _ := sysfs{os.DirFS(paths.Host.Join("/sys"))}.partitions(deviceOf(uint64(info.Sys().(*syscall.Stat_t).Rdev)))
+	return nodes
+}
+
+// Mend repairs a damaged copy of the table and makes the kernel know the disk's
+// partitions, for those who start a host; see [gpt.Disk.Mend]. It tells whether the table had to be repaired.
+func (d *Disk) Mend(ctx context.Context) (mended bool, err error) {
+	disk, err := gpt.Open(d.Path, gpt.ReadWrite)
+	if err != nil {
+		return false, fmt.Errorf("mend partition table: %w", err)
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	mended, err = disk.Mend(ctx)
+	if info, failed := os.Stat(d.Path); failed == nil {
+		d.nodes = nodesOf(info)
+	}
+	return mended, d.explain(err)
 }
 
 // node is the path of a partition's node; for an image file one that does not exist.

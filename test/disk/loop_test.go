@@ -146,6 +146,61 @@ func TestKernelIsTold(t *testing.T) {
 	})
 }
 
+// A kernel that has met half a table knows no partitions: of a table that is
+// mended, it is told of them, and those that it knows stay as they are.
+func TestMend(t *testing.T) {
+	eachSectorSize(t, func(t *testing.T, device string) {
+		want := read(t, device)
+		for _, torn := range []struct {
+			what           string
+			offset, length int64
+			forgets        bool // the kernel does
+		}{
+			{"primary header", int64(want.SectorSize), 512, true},
+			{"half of the primary entries", int64(2*want.SectorSize) + 128, 512, true},
+			{"backup header", want.Size - int64(want.SectorSize), 512, false},
+			{"nothing", 0, 0, true},
+			{"nothing, and the kernel knows", 0, 0, false},
+		} {
+			tear(t, device, torn.offset, torn.length)
+			if torn.forgets {
+				run(t, "", "partx", "--delete", device)
+			}
+			disk, err := slot.At(device, slot.A)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mended, err := disk.Mend(t.Context())
+			if err != nil || mended != (torn.length > 0) {
+				t.Errorf("%s: mended %t, %v", torn.what, mended, err)
+			}
+			if diff := cmp.Diff(known(t, device), written(read(t, device))); diff != "" {
+				t.Errorf("%s: %s", torn.what, diff)
+			}
+			if err := gpt.Compare(read(t, device), want); err != nil {
+				t.Errorf("%s: %v", torn.what, err)
+			}
+			sets, err := disk.Sets(t.Context())
+			if err != nil || sets.Extents[slot.B][slot.RootPartition].Path != device+"p9" {
+				t.Errorf("%s: %+v, %v", torn.what, sets, err)
+			}
+		}
+	})
+}
+
+// tear overwrites a part of a disk.
+func tear(t *testing.T, path string, offset, length int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte(strings.Repeat("\xa5", int(length))), offset)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Where the partitions of a set lie on a device: in nodes of their own.
 func TestExtents(t *testing.T) {
 	eachSectorSize(t, func(t *testing.T, device string) {

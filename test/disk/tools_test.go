@@ -66,18 +66,7 @@ func TestRepair(t *testing.T) {
 		{512, 512}, {512 + 16, 1}, {1024, 16384}, {1024 + 130, 4}, {size - 512, 512}, {size - 512 + 90, 2}, {size - 33*512, 128}, {512, 33 * 512},
 	} {
 		t.Run(fmt.Sprint(damage), func(t *testing.T) {
-			f, err := os.OpenFile(image, os.O_RDWR, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			junk := []byte(strings.Repeat("\xa5", int(damage.length)))
-			_, err = f.WriteAt(junk, damage.offset)
-			if err := f.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			tear(t, image, damage.offset, damage.length)
 			signpostOn(t, image, "A", []string{"rewrite-table"})
 			judge(t, image)
 			if diff := cmp.Diff(dump(t, image), want); diff != "" {
