@@ -98,10 +98,14 @@ func spoilt(ctx context.Context, d *slot.Disk, j *Journal, now time.Time, what s
 		return context.Cause(ctx)
 	}
 	a := j.Open()
+	proved := a.Proved
+	if proved.IsZero() {
+		proved = a.Changed // the note that it was, at the end, was lost
+	}
 	refusal := &api.Error{
 		Code: api.CodeConflict,
 		Message: fmt.Sprintf("the %s image of %s in slot %s is no longer as it was proved at %s: %v",
-			what, a.Version, a.Slot, a.Proved.Format(time.RFC3339), why),
+			what, a.Version, a.Slot, proved.Format(time.RFC3339), why),
 		Hint: "prepare it again, which writes what differs: apiclient update apply, or updog update-image. If that happens again, the disk is failing",
 	}
 	if _, err := d.Change(ctx, slot.ClearInactive); err != nil {
