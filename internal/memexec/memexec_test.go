@@ -81,7 +81,7 @@ func TestWhatItSees(t *testing.T) {
 	}
 }
 
-const forbidden = "read,list,write,remove,self,tcp,socket,execute,fork,unshare,mount,ptrace,kill,root,memory file,code,shared"
+const forbidden = "read,list,write,remove,self,tcp,socket,execute,fork,unshare,mount,ptrace,kill,root,memory file,code,shared,stack,huge pages"
 
 func TestForbidden(t *testing.T) {
 	r, err := try(t, Sandbox{}, "", "all", forbidden)
@@ -151,6 +151,13 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%d MiB were used", r.Memory>>20)
 			}
 		})
+	}
+}
+
+func TestAddressSpaceIsLimited(t *testing.T) {
+	r, err := try(t, Sandbox{}, "", "tables")
+	if err != nil || string(r.Output) != "cannot allocate memory" {
+		t.Errorf("got %q, %v", r.Output, err)
 	}
 }
 

@@ -29,7 +29,8 @@ type condition struct {
 func calls() []rule {
 	const threads, namespaces = unix.CLONE_THREAD, unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
 		unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
-	private := condition{3, unix.MAP_SHARED, 0}
+	// Neither what grows downwards nor pages of the pool of large ones count where memory is limited.
+	private := condition{3, unix.MAP_SHARED | unix.MAP_GROWSDOWN | unix.MAP_HUGETLB, 0}
 	notExecutable := condition{2, unix.PROT_EXEC, 0}
 	rules := []rule{
 		{unix.SYS_CLONE, []condition{{0, threads | namespaces, threads}}},

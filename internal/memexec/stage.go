@@ -131,8 +131,11 @@ func become(args []*byte) error {
 // maxThreads also counts what else runs as that user, where it has no namespace of its own.
 const maxThreads = 1024
 
-// setLimits sets the hard limits too, so that they stay. Address space that is
-// only reserved is not limited: Go reserves much more than it uses.
+// addressSpace is how much may be reserved, in bytes: much more than is used, as
+// Go does, but not so much that the tables of its pages would fill memory.
+const addressSpace = 32 << 30
+
+// setLimits sets the hard limits too, so that they stay.
 func setLimits(o orders) error {
 	limits := []struct {
 		what  int
@@ -140,6 +143,7 @@ func setLimits(o orders) error {
 	}{
 		{unix.RLIMIT_CPU, o.CPU},
 		{unix.RLIMIT_DATA, o.Memory},
+		{unix.RLIMIT_AS, o.Memory + addressSpace},
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_FSIZE, o.Files.largest()},
 		{unix.RLIMIT_NOFILE, 64},

@@ -18,7 +18,10 @@ import (
 	"unsafe"
 )
 
-var sink [][]byte
+var (
+	sink [][]byte
+	sum  byte
+)
 
 var tries = map[string]func() error{
 	"echo": func() error { _, err := io.Copy(os.Stdout, os.Stdin); return err },
@@ -60,6 +63,21 @@ var tries = map[string]func() error{
 	"shared": func() error {
 		_, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ, syscall.MAP_SHARED|syscall.MAP_ANON)
 		return err
+	},
+	// The kernel does not count what is mapped as a stack among the memory that is limited …
+	"stack": func() error { return mapped(syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_GROWSDOWN) },
+	// … nor pages of a pool that somebody set aside, if they are only read …
+	"huge pages": func() error { return mapped(syscall.PROT_READ, syscall.MAP_HUGETLB) },
+	// … nor the tables of pages that were only looked at: a page of its own for every two MiB.
+	"tables": func() error {
+		memory, err := syscall.Mmap(-1, 0, 1<<40, syscall.PROT_READ, syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < 1<<38; i += 2 << 20 {
+			sum += memory[i]
+		}
+		return nil
 	},
 	"eat": func() error {
 		for {
@@ -146,6 +164,11 @@ func said(err error) string {
 		return errno.Error()
 	}
 	return err.Error()
+}
+
+func mapped(protection, kind int) error {
+	_, err := syscall.Mmap(-1, 0, 1<<28, protection, syscall.MAP_PRIVATE|syscall.MAP_ANON|kind)
+	return err
 }
 
 func failed(e syscall.Errno) error {
