@@ -23,8 +23,9 @@
 // because of a setting that none of the service's templates can see. A service
 // whose last restart failed counts as changed until one succeeds.
 //
-// The package does not validate settings (package model does, at the edge),
-// does not know HTTP, and does not decide who may do what.
+// The package does not validate settings (package model does, at the edge, but
+// for what an undo brings back), does not know HTTP, and does not decide who may
+// do what.
 package apply
 
 import (

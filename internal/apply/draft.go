@@ -87,6 +87,9 @@ func (e *Engine) draftEdits(r Request) (*draft, error) {
 			return nil, err
 		}
 		d.edits, d.heirs = reversal.edits, reversal.heirs
+		if err := e.checkRestored(r, d.edits); err != nil {
+			return nil, err
+		}
 	}
 	if r.takesPending() {
 		d.pending = e.cfg.Store.Pending(r.Transaction)
@@ -103,6 +106,24 @@ func (e *Engine) draftEdits(r Request) (*draft, error) {
 		Files: []api.FileChange{}, Restarts: []api.Restart{},
 	}
 	return d, e.checkSubstance(r, d)
+}
+
+// checkRestored refuses to undo what was done when the settings were of another
+// version, whose values may be none of this one's. A try never outlives its version.
+func (e *Engine) checkRestored(r Request, edits datastore.Edits) error {
+	if r.expiring != nil {
+		return nil
+	}
+	for _, p := range edits.Set {
+		if err := e.cfg.Model.Check(p); err != nil {
+			return &api.Error{
+				Code: api.CodeConflict, Key: string(p.Key),
+				Message: fmt.Sprintf("change %d cannot be undone, what was before it does not fit this version: %v", r.undoes.Change.ID, err),
+				Hint:    fmt.Sprintf("apiclient changes %d shows what it was; set it as this version has it", r.undoes.Change.ID),
+			}
+		}
+	}
+	return nil
 }
 
 // checkSubstance refuses requests that ask for nothing.

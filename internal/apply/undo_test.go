@@ -344,3 +344,17 @@ func TestStoreFails(t *testing.T) {
 		})
 	}
 }
+
+// What an older version's model took may be nothing that the present one takes.
+func TestUndoBringsBackNoMisfit(t *testing.T) {
+	w := open(t, t.TempDir())
+	must(t, w.do(t, set("renamed=since", "a=old")), api.StateDone)
+	c := must(t, w.do(t, unset("renamed", "a")), api.StateDone)
+	_, err := w.Undo(t.Context(), c.ID, api.Caller{})
+	if e := api.AsError(err); e.Code != api.CodeConflict || e.Key != "settings.demo.renamed" || e.Hint == "" {
+		t.Errorf("got %+v", e)
+	}
+	if w.setting("a") != "a0" {
+		t.Errorf("a is %s", w.setting("a"))
+	}
+}
