@@ -49,7 +49,8 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 	return cli.Report(s.Err, name, run(ctx, o, log))
 }
 
-// Limits of the stop: what is in hand gets this long, then it is journalled and cut off.
+// Limits of the stop: what is in hand gets this long, then it is journalled and cut
+// off. Together they are less than the unit's TimeoutStopSec.
 const (
 	requestTime = 10 * time.Second
 	changeTime  = 40 * time.Second
