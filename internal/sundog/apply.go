@@ -95,12 +95,19 @@ func (b *chain) judgeChange(p *api.BootPhase, c *api.Change) error {
 	}
 	switch {
 	case !c.State.Final():
-		return fmt.Errorf("change %d is not over after %v", c.ID, waitForChange)
+		return notOver(c)
 	case len(bad) > 0:
 		return &api.Error{
 			Code: api.CodeApplyFailed, Message: fmt.Sprintf("change %d: %s failed", c.ID, strings.Join(bad, ", ")),
 			Hint: fmt.Sprintf("apiclient changes %d tells why; apply again with: systemctl restart sundog", c.ID),
 		}
+	case c.State != api.StateDone && c.Error != nil: // before it had any task
+		return c.Error
 	}
 	return nil
+}
+
+// notOver is the error of a change that takes longer than anybody waits.
+func notOver(c *api.Change) error {
+	return fmt.Errorf("change %d is not over after %v", c.ID, waitForChange)
 }

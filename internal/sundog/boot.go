@@ -215,9 +215,12 @@ func (b *chain) persist(ctx context.Context, ask func(context.Context) error) er
 	if !b.root.IsHost() {
 		limit = patienceSandbox
 	}
-	until, pause := time.Now().Add(limit), firstPause
-	for {
+	var until time.Time // from the first answer that fails to come: one may take half an hour
+	for pause := firstPause; ; {
 		err := ask(ctx)
+		if until.IsZero() {
+			until = time.Now().Add(limit)
+		}
 		var unanswered *client.RequestError
 		if !errors.As(err, &unanswered) || ctx.Err() != nil || time.Now().After(until) {
 			return err

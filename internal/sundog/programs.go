@@ -132,8 +132,11 @@ func (a *app) applyKeys(ctx context.Context, all, daemon bool) error {
 	if err != nil {
 		return err
 	}
-	if change.State == api.StateFailed {
+	switch {
+	case change.State == api.StateFailed:
 		return change.Error
+	case !daemon && !change.State.Final():
+		return notOver(change)
 	}
 	return nil
 }
