@@ -256,8 +256,8 @@ func tempPrefix(path string) string {
 	return filepath.Join(dir, "."+name+tempMark)
 }
 
-// Clean removes the temporary files that crashes left of writing the file at
-// path. Nobody may be writing it meanwhile. If its folder does not exist, there
+// Clean removes the temporary files and links that crashes left of writing what
+// is at path. Nobody may be writing it meanwhile. If its folder does not exist, there
 // are none.
 func Clean(fsys FS, path string) error {
 	dir := filepath.Dir(path)
@@ -268,7 +268,7 @@ func Clean(fsys FS, path string) error {
 	for _, e := range entries {
 		temp := filepath.Join(dir, e.Name())
 		random, ok := strings.CutPrefix(temp, tempPrefix(path))
-		if !ok || len(random) != len(rand.Text()) || !e.Type().IsRegular() {
+		if !ok || len(random) != len(rand.Text()) || !isTemporary(e) {
 			continue
 		}
 		// Not synced: at worst it is removed again.
@@ -279,6 +279,9 @@ func Clean(fsys FS, path string) error {
 	return nil
 }
 
+// isTemporary tells whether an entry is of a kind that is written under another name first.
+func isTemporary(e fs.DirEntry) bool { return e.Type()&^fs.ModeSymlink == 0 }
+
 // CleanDir is Clean for all files of a folder.
 func CleanDir(fsys FS, dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -287,7 +290,7 @@ func CleanDir(fsys FS, dir string) error {
 	}
 	for _, e := range entries {
 		i := strings.LastIndex(e.Name(), tempMark)
-		if i < 1 || e.Name()[0] != '.' || len(e.Name())-i-len(tempMark) != len(rand.Text()) || !e.Type().IsRegular() {
+		if i < 1 || e.Name()[0] != '.' || len(e.Name())-i-len(tempMark) != len(rand.Text()) || !isTemporary(e) {
 			continue
 		}
 		if err := discard(fsys, filepath.Join(dir, e.Name())); err != nil {

@@ -123,12 +123,15 @@ func TestRemove(t *testing.T) {
 func TestCleanRemovesOnlyTemporaryFiles(t *testing.T) {
 	dir := t.TempDir()
 	stop := errors.New("power off")
-	stopped := stoppingFS{durable.OS{}, stop}
+	stopped := stoppingFS{err: stop}
 	if err := durable.WriteFile(stopped, filepath.Join(dir, "motd"), []byte("x"), attributes(0o600)); !errors.Is(err, stop) {
 		t.Fatal(err)
 	}
-	if got := names(t, dir); len(got) != 1 {
-		t.Fatalf("crash left %v, want one file", got)
+	if err := durable.Symlink(stopped, "elsewhere", filepath.Join(dir, "motd")); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); len(got) != 2 {
+		t.Fatalf("crashes left %v, want a file and a link", got)
 	}
 	keep := []string{".hidden", ".motd.hostler-tips", ".other.hostler-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "motd"}
 	for _, name := range keep {
@@ -149,7 +152,7 @@ func TestCleanRemovesOnlyTemporaryFiles(t *testing.T) {
 
 // stoppingFS fails every rename and removal, as if the process had ended before.
 type stoppingFS struct {
-	durable.FS
+	durable.OS
 	err error
 }
 

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -113,9 +113,12 @@ const maxKeys = 4 << 20
 func (a *app) applyKeys(ctx context.Context, all, daemon bool) error {
 	request := api.ChangeRequest{ApplyAll: all, Keep: true}
 	if !all {
-		text, err := io.ReadAll(io.LimitReader(a.In, maxKeys))
+		text, err := io.ReadAll(io.LimitReader(a.In, maxKeys+1))
 		if err != nil {
 			return fmt.Errorf("read keys: %w", err)
+		}
+		if len(text) > maxKeys {
+			return &api.Error{Code: api.CodeTooLarge, Message: fmt.Sprintf("standard input has more than %d bytes", maxKeys)}
 		}
 		if err := json.Unmarshal(text, &request.Apply); err != nil {
 			return &api.Error{Code: api.CodeInvalid, Message: "Input must be a JSON array of strings: " + err.Error()}
@@ -162,23 +165,22 @@ func Storewolf(ctx context.Context, args []string, s cli.Streams) int {
 }
 
 func (in inventory) make(root paths.Root) error {
-	for flag, value := range map[string]string{"data-store-base-path": in.base, "inventory-file-symlink-path": in.link} {
-		if value == "" {
-			return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--%s is missing", flag)}
+	for _, flag := range []struct{ name, value string }{
+		{"data-store-base-path", in.base}, {"inventory-file-symlink-path", in.link},
+	} {
+		if flag.value == "" {
+			return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("--%s is missing", flag.name)}
 		}
 	}
 	link := root.Join(in.link)
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+	if err := durable.MkdirAll(durable.OS{}, filepath.Dir(link)); err != nil {
 		return fmt.Errorf("link inventory: %w", err)
 	}
-	draft := link + ".new"
-	if err := os.Remove(draft); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("link inventory: %w", err)
+	err := durable.Clean(durable.OS{}, link)
+	if err == nil {
+		err = durable.Symlink(durable.OS{}, in.file, link)
 	}
-	if err := os.Symlink(in.file, draft); err != nil {
-		return fmt.Errorf("link inventory: %w", err)
-	}
-	if err := os.Rename(draft, link); err != nil {
+	if err != nil {
 		return fmt.Errorf("link inventory: %w", err)
 	}
 	return nil
