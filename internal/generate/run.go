@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/excerpt"
 	"github.com/hostler-os/hostler/internal/shellwords"
 )
 
@@ -86,7 +87,7 @@ func (r *Runner) one(ctx context.Context, g Generator) Result {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.Deadline, errDeadline)
 	defer cancel()
 	began := time.Now()
-	p := process{out: head{limit: maxOutput}, err: tail{limit: maxStderr}}
+	p := process{out: excerpt.Head{Limit: maxOutput}, err: excerpt.Tail{Limit: maxStderr}}
 	code, err := r.start(ctx, args, &p)
 	result.Took = time.Since(began)
 	result.Stderr = p.err.String()
@@ -96,8 +97,8 @@ func (r *Runner) one(ctx context.Context, g Generator) Result {
 
 // process is what a running generator writes to.
 type process struct {
-	out head
-	err tail
+	out excerpt.Head
+	err excerpt.Tail
 }
 
 func (r *Runner) start(ctx context.Context, args []string, p *process) (int, error) {
@@ -125,7 +126,7 @@ func (r *Runner) execute(ctx context.Context, args []string, p *process) (int, e
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	p.out.full = stop // whoever floods us is ended
+	p.out.Full = stop // whoever floods us is ended
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	if cmd.Err != nil {
 		return 0, cmd.Err
@@ -164,13 +165,13 @@ type NotHere struct{ Reason string }
 func (e *NotHere) Error() string { return e.Reason }
 
 // judge tells what an exit means, in the reference's words.
-func (r *Result) judge(ctx context.Context, code int, err error, out *head) {
+func (r *Result) judge(ctx context.Context, code int, err error, out *excerpt.Head) {
 	var notHere *NotHere
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(context.Cause(ctx), errDeadline):
 		r.Reason = fmt.Sprintf("Timed-out waiting for settings generator '%s' to finish: it was ended after %v", r.Command, r.Deadline)
-	case out.over:
+	case out.Over():
 		r.Reason = fmt.Sprintf("Setting generator '%s' printed more than %d bytes", r.Command, maxOutput)
 	case ctx.Err() != nil:
 		r.Reason = "the boot was ended"
@@ -189,50 +190,6 @@ func (r *Result) judge(ctx context.Context, code int, err error, out *head) {
 	case code != 0:
 		r.Reason = fmt.Sprintf("Setting generator '%s' returned unexpected exit code '%d'", r.Command, code)
 	default:
-		r.take(bytes.TrimSpace(out.buf.Bytes()))
+		r.take(bytes.TrimSpace(out.Bytes()))
 	}
-}
-
-// head keeps the first bytes written to it; more is an error of the writer's.
-// The buffer is not embedded: its ReadFrom would go around the limit.
-type head struct {
-	buf   bytes.Buffer
-	limit int
-	over  bool
-	full  func()
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	if h.over || h.buf.Len()+len(p) > h.limit {
-		h.over = true
-		if h.full != nil {
-			h.full()
-		}
-		return len(p), nil
-	}
-	return h.buf.Write(p)
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	text  []byte
-	limit int
-	cut   bool
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.text = append(t.text, p...)
-	if over := len(t.text) - t.limit; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-		t.cut = true
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	text := strings.TrimRight(strings.ToValidUTF8(string(t.text), "\uFFFD"), "\n")
-	if t.cut {
-		return "…" + text
-	}
-	return text
 }

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hostler-os/hostler/internal/excerpt"
 )
 
 const (
@@ -48,7 +49,7 @@ func (p plain) DaemonReload(ctx context.Context) error {
 func (p plain) Run(ctx context.Context, c Command) (string, error) {
 	ctx, cancel := withDeadline(ctx, p.deadline)
 	defer cancel()
-	var out tail
+	out := excerpt.Tail{Limit: outputLimit}
 	cmd, err := build(ctx, c, &out)
 	if err != nil {
 		return "", fmt.Errorf("run '%s': %w", c.Line, err)
@@ -62,7 +63,7 @@ func (p plain) Run(ctx context.Context, c Command) (string, error) {
 	return out.String(), nil
 }
 
-func build(ctx context.Context, c Command, out *tail) (*exec.Cmd, error) {
+func build(ctx context.Context, c Command, out *excerpt.Tail) (*exec.Cmd, error) {
 	args := strings.Split(c.Line, " ")
 	if args[0] == "" {
 		return nil, errors.New("it does not begin with a program")
@@ -111,31 +112,4 @@ func explainExit(ctx context.Context, err error) error {
 		return fmt.Errorf("ended by signal %d (%v)", status.Signal(), status.Signal())
 	}
 	return fmt.Errorf("exited with status %d", exit.ExitCode())
-}
-
-// tail keeps the last outputLimit bytes written to it.
-type tail struct {
-	buf bytes.Buffer
-	cut bool
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	n := len(p)
-	if n > outputLimit {
-		p, t.cut = p[n-outputLimit:], true
-	}
-	if over := t.buf.Len() + len(p) - outputLimit; over > 0 {
-		t.buf.Next(over)
-		t.cut = true
-	}
-	t.buf.Write(p)
-	return n, nil
-}
-
-func (t *tail) String() string {
-	text := strings.TrimRight(strings.ToValidUTF8(t.buf.String(), "\uFFFD"), "\n")
-	if t.cut {
-		return "…" + text
-	}
-	return text
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hostler-os/hostler/internal/excerpt"
 	"github.com/hostler-os/hostler/internal/paths"
 )
 
@@ -178,10 +179,9 @@ func VMwareTools(root paths.Root) func(context.Context, string) (string, bool, e
 	return func(ctx context.Context, variable string) (string, bool, error) {
 		ctx, cancel := context.WithTimeout(ctx, guestTime)
 		defer cancel()
-		var out, complaint limited
-		out.limit, complaint.limit = maxGuestData, 4<<10
+		out := excerpt.Head{Limit: maxGuestData}
 		cmd := exec.CommandContext(ctx, root.Join(vmwareTools), "--cmd", "info-get "+variable)
-		cmd.Stdout, cmd.Stderr = &out, &complaint
+		cmd.Stdout = &out
 		cmd.WaitDelay = time.Second
 		err := cmd.Run()
 		var exit *exec.ExitError
@@ -194,27 +194,9 @@ func VMwareTools(root paths.Root) func(context.Context, string) (string, bool, e
 			return "", false, nil // it has no such variable
 		case err != nil:
 			return "", false, fmt.Errorf("ask the hypervisor for %s: %w", variable, err)
-		case out.over:
+		case out.Over():
 			return "", false, fmt.Errorf("%s has more than %d bytes", variable, maxGuestData)
 		}
-		return strings.TrimRight(out.buf.String(), "\n"), true, nil
+		return strings.TrimRight(string(out.Bytes()), "\n"), true, nil
 	}
-}
-
-// limited keeps the first bytes written to it and notes that there were more.
-// The buffer is not embedded: its ReadFrom would go around the limit.
-type limited struct {
-	buf   bytes.Buffer
-	limit int
-	over  bool
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	room := l.limit - l.buf.Len()
-	if len(p) > room {
-		l.over = true
-		l.buf.Write(p[:max(room, 0)])
-		return len(p), nil
-	}
-	return l.buf.Write(p)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/excerpt"
 )
 
 // command is a program that signs: it gets the bytes on standard input and
@@ -99,38 +100,25 @@ func output(ctx context.Context, p process) ([]byte, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdin = p.dir, p.env, bytes.NewReader(p.stdin)
-	stdout, stderr := &bounded{most: maxSignature}, &bounded{most: maxStderr}
+	stdout, stderr := &excerpt.Head{Limit: maxSignature}, &excerpt.Head{Limit: maxStderr}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, killPatience
 	err := cmd.Run()
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", p.args[0], context.Cause(ctx))
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w%s", p.args[0], err, stderr.said())
-	case stdout.over:
+		return nil, fmt.Errorf("%s: %w%s", p.args[0], err, said(stderr))
+	case stdout.Over():
 		return nil, fmt.Errorf("%s: it printed more than the %d bytes that a signature may have", p.args[0], maxSignature)
-	case len(stdout.kept) == 0:
-		return nil, fmt.Errorf("%s: %w%s", p.args[0], errors.New("it printed nothing"), stderr.said())
+	case len(stdout.Bytes()) == 0:
+		return nil, fmt.Errorf("%s: %w%s", p.args[0], errors.New("it printed nothing"), said(stderr))
 	}
-	return stdout.kept, nil
+	return stdout.Bytes(), nil
 }
 
-// bounded keeps the beginning of what is written to it, and takes the rest.
-type bounded struct {
-	kept []byte
-	most int
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	keep := min(len(p), b.most-len(b.kept))
-	b.over = b.over || keep < len(p)
-	b.kept = append(b.kept, p[:keep]...)
-	return len(p), nil
-}
-
-func (b *bounded) said() string {
-	text := strings.TrimSpace(string(b.kept))
+// said is what a program said on standard error, to be put behind its failure.
+func said(stderr *excerpt.Head) string {
+	text := strings.TrimSpace(string(stderr.Bytes()))
 	if text == "" {
 		return ""
 	}

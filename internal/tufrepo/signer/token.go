@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/excerpt"
 )
 
 // token is a key in a PKCS #11 token: a smart card, an HSM. The program
@@ -149,7 +150,7 @@ func (t *token) call(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "pkcs11-tool", args...)
 	// Without a PIN it asks for one at the terminal.
 	cmd.Stdin, cmd.Env, cmd.WaitDelay = os.Stdin, append(os.Environ(), pinVariable+"="+t.pin), killPatience
-	stdout, stderr := &bounded{most: maxListing}, &bounded{most: maxStderr}
+	stdout, stderr := &excerpt.Head{Limit: maxListing}, &excerpt.Head{Limit: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	switch {
@@ -158,9 +159,9 @@ func (t *token) call(ctx context.Context, args ...string) ([]byte, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("pkcs11-tool: %w", context.Cause(ctx))
 	case err != nil:
-		return nil, fmt.Errorf("pkcs11-tool: %w%s", err, stderr.said())
+		return nil, fmt.Errorf("pkcs11-tool: %w%s", err, said(stderr))
 	}
-	return stdout.kept, nil
+	return stdout.Bytes(), nil
 }
 
 // maxListing bounds what is read of the list of objects.
