@@ -71,7 +71,10 @@ func (r *Repository) download(ctx context.Context, p *partial, o DownloadOptions
 }
 
 func (r *Repository) fill(ctx context.Context, p *partial, o DownloadOptions) error {
-	body, err := r.openBody(ctx, p.target, Fetch{Offset: p.check.n, Validator: p.note.Validator})
+	body, err := r.openBody(ctx, p.target, Fetch{
+		Offset: p.check.n, Validator: p.note.Validator,
+		Known: func(body io.Reader, n int64) error { return p.check.known(body, n) },
+	})
 	if err != nil {
 		return err
 	}
@@ -80,6 +83,7 @@ func (r *Repository) fill(ctx context.Context, p *partial, o DownloadOptions) er
 	if err != nil {
 		return err
 	}
+	p.check.where = body.Where
 	to := []io.Writer{p.check, file}
 	if o.Progress != nil {
 		to = append(to, progressWriter(func() { o.Progress(p.check.n, p.target.Length) }))

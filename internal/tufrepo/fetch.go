@@ -46,7 +46,7 @@ func (c *client) wait(ctx context.Context, failures int, err error) error {
 	most := min(c.Backoff<<min(failures-1, 16), longestBackoff)
 	pause := most/2 + rand.N(most/2+1)
 	if l, ok := errors.AsType[later](err); ok {
-		pause = max(pause, time.Duration(l))
+		pause = max(pause, min(time.Duration(l), longestBackoff))
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -56,6 +56,15 @@ func (c *client) wait(ctx context.Context, failures int, err error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// Where shows the address of a metadata file.
+func (r remote) Where(name string) string {
+	at, err := r.address(r.base, name)
+	if err != nil {
+		return name
+	}
+	return shown(at)
 }
 
 // errSlow is why a metadata file is given up that does come, but hardly.
@@ -85,19 +94,19 @@ func (r remote) metadata(ctx context.Context, at *url.URL, limit int64) (data []
 	}
 	defer answer.body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, malformed("fetch "+shown(at), "the server answered with a part that was not asked for")
+		return nil, answer.unasked()
 	}
 	if answer.ContentLength > limit {
-		return nil, tooLong("fetch "+shown(at), limit)
+		return nil, tooLong(answer.what(), limit)
 	}
 	data, err = io.ReadAll(io.LimitReader(answer.body, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, tooLong("fetch "+shown(at), limit)
+		return nil, tooLong(answer.what(), limit)
 	}
-	return data, nil
+	return data, answer.checkMetadata(data)
 }
 
 // Target implements Source. What breaks off is asked for again from where it
@@ -107,7 +116,7 @@ func (r remote) Target(ctx context.Context, want Fetch) (*Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &resuming{ctx: ctx, remote: r, at: at, length: want.Length, end: want.Length, validator: want.Validator}
+	b := &resuming{ctx: ctx, remote: r, at: at, length: want.Length, end: want.Length, validator: want.Validator, known: want.Known}
 	if b.part = want.End > 0; b.part {
 		b.end = want.End
 	}
@@ -115,7 +124,7 @@ func (r remote) Target(ctx context.Context, want Fetch) (*Body, error) {
 		return nil, err
 	}
 	b.mark = b.offset
-	return &Body{ReadCloser: b, Offset: b.offset, Validator: b.validator}, nil
+	return &Body{ReadCloser: b, Offset: b.offset, Validator: b.validator, Where: b.answer.where}, nil
 }
 
 func quotePath(name string) string {
@@ -132,12 +141,13 @@ type resuming struct {
 	remote
 	at        *url.URL
 	length    int64
-	part      bool   // the part up to end, or nothing: never the whole instead
-	end       int64  // where the reader stops
-	validator string // of the body; a part of another one would be worthless
+	part      bool                         // the part up to end, or nothing: never the whole instead
+	end       int64                        // where the reader stops
+	validator string                       // of the body; a part of another one would be worthless
+	known     func(io.Reader, int64) error // see Fetch
 
-	body   io.ReadCloser // nil: none open
-	offset int64         // of the next byte that the reader gets
+	answer *response // nil: none open
+	offset int64     // of the next byte that the reader gets
 
 	failures int   // since
 	mark     int64 // this offset
@@ -153,7 +163,10 @@ func (b *resuming) open(offset int64) error {
 	if err != nil {
 		return err
 	}
-	b.body, b.offset, b.validator = answer.body, start, validatorOf(answer.Header)
+	b.answer, b.offset = answer, start
+	if !b.part { // parts are proved one by one, whichever server behind the address they come from
+		b.validator = validatorOf(answer.Header)
+	}
 	return nil
 }
 
@@ -194,33 +207,45 @@ func validatorOf(h http.Header) string {
 	return h.Get("Last-Modified")
 }
 
+// sameFile tells whether a part is of the file that has this validator. A server
+// need not repeat it, and a proxy may have weakened a tag.
+func sameFile(h http.Header, validator string) bool {
+	got := h.Get("Last-Modified")
+	if strings.HasPrefix(validator, `"`) {
+		got = strings.TrimPrefix(h.Get("ETag"), "W/")
+	}
+	return got == "" || validator == "" || got == validator
+}
+
 // begin checks which part of the file an answer is.
 func (b *resuming) begin(answer *response, asked int64) (start int64, err error) {
-	what := "fetch " + shown(b.at)
 	total := answer.ContentLength
 	if b.part && answer.StatusCode != http.StatusPartialContent {
-		return 0, &Error{Kind: ErrRange, What: what, Text: "the server sent the whole file, or another one, instead of the part that was asked for"}
+		return 0, answer.noPart("the whole file, or another one, expected %s of it", b.span(asked))
 	}
 	if answer.StatusCode == http.StatusPartialContent {
 		if asked == 0 && !b.part {
-			return 0, malformed(what, "the server answered with a part that was not asked for")
+			return 0, answer.unasked()
 		}
 		if start, total, err = contentRange(answer.Header.Get("Content-Range")); err != nil {
-			return 0, &Error{Kind: ErrRange, What: what, Err: err}
+			return 0, answer.noPart("%v", err)
 		}
-		if start != asked || b.validator != "" && validatorOf(answer.Header) != b.validator {
-			return 0, &Error{Kind: ErrRange, What: what, Text: "the server sent another part, or a part of another file"}
+		if start != asked {
+			return 0, answer.noPart("a part from %d on, expected %s", start, b.span(asked))
+		}
+		if !sameFile(answer.Header, b.validator) {
+			return 0, answer.noPart("a part of another file, expected that with %s", printable(b.validator))
 		}
 	}
 	if total >= 0 && total != b.length {
-		return 0, wrongLength(what, total, b.length)
+		return 0, answer.wrongLength(total, b.length)
 	}
 	return start, nil
 }
 
 // contentRange reads "bytes 5-9/10"; total is -1 for "*".
 func contentRange(text string) (start, total int64, err error) {
-	bad := fmt.Errorf("the server sent Content-Range %q, expected bytes FIRST-LAST/LENGTH", printable(text))
+	bad := fmt.Errorf("Content-Range %q, expected bytes FIRST-LAST/LENGTH", printable(text))
 	span, size, ok := strings.Cut(strings.TrimPrefix(text, "bytes "), "/")
 	if !ok || !strings.HasPrefix(text, "bytes ") {
 		return 0, 0, bad
@@ -265,18 +290,18 @@ func (b *resuming) Read(p []byte) (int, error) {
 // body that ends too early is taken for a broken connection; one that goes on too long is
 // for whoever counts to refuse.
 func (b *resuming) readOpen(p []byte) (int, error) {
-	if b.body == nil {
+	if b.answer == nil {
 		if err := b.reopen(); err != nil {
 			return 0, err
 		}
 	}
-	n, err := b.body.Read(p)
+	n, err := b.answer.body.Read(p)
 	b.offset += int64(n)
 	switch {
 	case errors.Is(err, io.EOF) && b.offset >= b.end:
 		return n, io.EOF
 	case errors.Is(err, io.EOF):
-		err = networkError(b.at, wrongLength("the file", b.offset, b.end))
+		err = b.answer.tooShort(b.offset, b.end)
 	case err == nil:
 		return n, nil
 	}
@@ -288,30 +313,43 @@ func (b *resuming) readOpen(p []byte) (int, error) {
 }
 
 // reopen opens the body at the next byte. A server that sends it from the
-// beginning has that part passed over: the reader has it already.
+// beginning has that part passed over: the reader has it already. If it is not the
+// same, the file was replaced, and the rest of it would not fit.
 func (b *resuming) reopen() error {
 	next := b.offset
-	if err := b.open(next); err != nil {
+	if err := b.open(next); err != nil || b.offset == next {
 		return err
 	}
-	skipped, err := io.CopyN(io.Discard, b.body, next-b.offset)
-	b.offset += skipped
+	again := &counted{Reader: b.answer.body}
+	err := b.known(again, next)
+	b.offset = next
 	if err == nil {
 		return nil
 	}
-	b.offset = next
 	if errors.Is(err, io.EOF) {
-		err = networkError(b.at, io.ErrUnexpectedEOF)
+		err = b.answer.tooShort(again.n, b.end)
 	}
 	return errors.Join(err, b.Close())
 }
 
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
 // Close implements io.Closer.
 func (b *resuming) Close() error {
-	if b.body == nil {
+	if b.answer == nil {
 		return nil
 	}
-	err := b.body.Close()
-	b.body = nil
+	err := b.answer.body.Close()
+	b.answer = nil
 	return err
 }

@@ -241,7 +241,7 @@ func TestBadMetadataServers(t *testing.T) {
 		kind   error
 	}{
 		"endless": {endless, tufrepo.ErrLength}, "silent": {silent, tufrepo.ErrNetwork},
-		"a byte now and then": {dripping, tufrepo.ErrNetwork}, "redirects for ever": {looping, tufrepo.ErrNetwork},
+		"a byte now and then": {dripping, tufrepo.ErrNetwork}, "redirects for ever": {looping, tufrepo.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -52,12 +52,18 @@ func image() []byte {
 // withTarget is a repository with one target, whose file handle serves.
 func withTarget(t *testing.T, data []byte, handle http.HandlerFunc, o tufrepo.RemoteOptions) *tufrepo.Repository {
 	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	return withTargetAt(t, data, server.URL, o)
+}
+
+// withTargetAt is a repository with one target, which is fetched from base.
+func withTargetAt(t *testing.T, data []byte, base string, o tufrepo.RemoteOptions) *tufrepo.Repository {
+	t.Helper()
 	repo := tufrepotest.New(t)
 	repo.AddTarget("targets", "image", data)
 	repo.Publish("targets", "snapshot", "timestamp")
-	server := httptest.NewServer(handle)
-	t.Cleanup(server.Close)
-	source, err := tufrepo.Remote(repo.URL+"/metadata", server.URL, o)
+	source, err := tufrepo.Remote(repo.URL+"/metadata", base, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,14 +210,14 @@ func TestLyingServers(t *testing.T) {
 		kind   error
 	}{
 		"last byte changed":       {send(changed), tufrepo.ErrHash},
-		"cut short":               {send(data[:len(data)-1]), tufrepo.ErrLength},
+		"cut short":               {send(data[:len(data)-1]), tufrepo.ErrNetwork},
 		"one byte more":           {send(append(bytes.Clone(data), 0)), tufrepo.ErrLength},
 		"empty":                   {send(nil), tufrepo.ErrLength},
 		"packed":                  {send(data, "Content-Encoding", "gzip"), tufrepo.ErrMalformed},
 		"endless":                 {endless, tufrepo.ErrLength},
 		"silent":                  {silent, tufrepo.ErrNetwork},
 		"a byte now and then":     {dripping, tufrepo.ErrNetwork},
-		"redirects for ever":      {looping, tufrepo.ErrNetwork},
+		"redirects for ever":      {looping, tufrepo.ErrMalformed},
 		"a part nobody asked for": {partial(fmt.Sprintf("bytes 0-%d/%d", len(data)-1, len(data)), data), tufrepo.ErrMalformed},
 		"the wrong part":          {afterBreak(partial(fmt.Sprintf("bytes 5-%d/%d", len(data)-1, len(data)), data[5:])), tufrepo.ErrMalformed},
 		"a part of another file":  {afterBreak(partial(fmt.Sprintf("bytes 1000-%d/%d", len(data), len(data)+1), data[999:])), tufrepo.ErrLength},
@@ -345,7 +351,10 @@ func TestQueryAndProxy(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	for _, address := range []string{"ftp://host/x", "host/x", "http:///x", "file://other/x", "http://[", ""} {
+	for _, address := range []string{
+		"ftp://host/x", "host/x", "http:///x", "file://other/x", "http://[", "", "http:x", "file:x", "file:", "file://",
+		"http://host/?a;b", "http://host/?a=%zz",
+	} {
 		if _, err := tufrepo.Remote(address, "http://host/", quick()); err == nil {
 			t.Errorf("address %q was accepted", address)
 		}
@@ -356,6 +365,12 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestPasswordsAreNotShown(t *testing.T) {
+	for _, address := range []string{"http://user:se cret@host/", "http://user:secret/secret@host/", "http://user:%secret@host/"} {
+		_, err := tufrepo.Remote(address, address, quick())
+		if err == nil || strings.Contains(err.Error(), "cret") || !strings.Contains(err.Error(), "http://…@host/: malformed") {
+			t.Errorf("error %v", err)
+		}
+	}
 	source, err := tufrepo.Remote("http://user:secret@127.0.0.1:1/x?token=secret", "http://host/", quick())
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +61,6 @@ func (p *Proxy) choose() func(*http.Request) (*url.URL, error) {
 
 const (
 	connectTimeout = 10 * time.Second
-	maxRedirects   = 10
 	longestBackoff = 30 * time.Second
 )
 
@@ -104,13 +102,41 @@ func Remote(metadataURL, targetsURL string, o RemoteOptions) (Source, error) {
 	return s, nil
 }
 
+// ParseAddress is url.Parse with errors that do not show the address: it may have a password in it.
+func ParseAddress(text string) (*url.URL, error) {
+	at, err := url.Parse(text)
+	if err == nil {
+		return at, nil
+	}
+	if strings.Contains(text, "@") { // the part that is wrong may be the password
+		return nil, errors.New("malformed; in a password, all but letters and digits are written as %XX")
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	return nil, err
+}
+
+// Masked is an address, also a malformed one, without what may be a password.
+func Masked(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if at := strings.LastIndex(rest, "@"); ok && at >= 0 {
+		return scheme + "://…" + rest[at:]
+	}
+	return text
+}
+
 func parseBase(text string) (*url.URL, error) {
-	base, err := url.Parse(text)
+	base, err := ParseAddress(text)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", Masked(text), err)
+	}
+	if _, err := url.ParseQuery(base.RawQuery); err != nil {
+		return nil, fmt.Errorf("%s has a query that cannot be added to: %w", shown(base), err)
 	}
 	if !strings.HasSuffix(base.Path, "/") {
-		base = base.JoinPath("/")
+		// Not JoinPath, which would take slashes and dots away that the server may know.
+		base.Path, base.RawPath = base.Path+"/", base.EscapedPath()+"/"
 	}
 	return base, nil
 }
@@ -121,6 +147,14 @@ type split struct{ metadata, targets Source }
 // Metadata implements Source.
 func (s split) Metadata(ctx context.Context, name string, limit int64) ([]byte, error) {
 	return s.metadata.Metadata(ctx, name, limit)
+}
+
+// Where shows the address of a metadata file.
+func (s split) Where(name string) string {
+	if l, ok := s.metadata.(locator); ok {
+		return l.Where(name)
+	}
+	return name
 }
 
 // Target implements Source.
@@ -137,7 +171,10 @@ func sourceAt(client *client, base *url.URL) (Source, error) {
 		return remote{client, base}, nil
 	case "file":
 		if base.Host != "" && base.Host != "localhost" {
-			return nil, fmt.Errorf("%s is on another host", base)
+			return nil, fmt.Errorf("%s is on another host", base.Redacted())
+		}
+		if base.Opaque != "" || base.Path == "/" {
+			return nil, fmt.Errorf("%s names no folder, expected file:///PATH", base.Redacted())
 		}
 		folder := filepath.FromSlash(base.Path)
 		return dir{folder, folder}, nil
@@ -167,16 +204,6 @@ func newClient(o RemoteOptions) *client {
 	return &client{o, &http.Client{Transport: transport, CheckRedirect: checkRedirect}}
 }
 
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return fmt.Errorf("more than %d redirects", maxRedirects)
-	}
-	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return errors.New("redirected from https to http")
-	}
-	return nil
-}
-
 // address is where the file name is, parameters included.
 func (c *client) address(base *url.URL, name string) (*url.URL, error) {
 	at := *base
@@ -201,7 +228,8 @@ func (c *client) address(base *url.URL, name string) (*url.URL, error) {
 // for too long.
 type response struct {
 	*http.Response
-	body *watched
+	body  *watched
+	where string // it came from
 }
 
 // get sends one request. Errors that trying again may mend are ErrNetwork.
@@ -218,15 +246,16 @@ func (c *client) get(ctx context.Context, at *url.URL, header http.Header) (*res
 	req.Header.Set("Accept-Encoding", "identity")
 	answer, err := c.http.Do(req)
 	if err != nil {
-		err = networkError(at, reason(ctx, err)) // before the context is ended
+		err = networkError(shown(at), "no answer", reason(ctx, err)) // before the context is ended
 		w.stop()
 		return nil, err
 	}
-	w.from, w.ctx, w.at = answer.Body, ctx, at
-	if err := checkStatus(at, answer); err != nil {
+	r := &response{answer, w, origin(at, answer)}
+	w.from, w.ctx, w.where = answer.Body, ctx, r.where
+	if err := r.check(); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	return &response{answer, w}, nil
+	return r, nil
 }
 
 // reason prefers why a request was cancelled to that it was.
@@ -239,64 +268,6 @@ func reason(ctx context.Context, err error) error {
 		return wrapped.Err // the address is said once, without secrets in it
 	}
 	return err
-}
-
-func networkError(at *url.URL, cause error) error {
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		return fmt.Errorf("fetch %s: %w", shown(at), cause)
-	}
-	return &Error{
-		Kind: ErrNetwork, What: "fetch " + shown(at), Text: "no answer", Err: cause,
-		Hint: "check the network, the proxy settings (network.https-proxy, network.no-proxy) and the address",
-	}
-}
-
-// shown is an address without password and parameters.
-func shown(at *url.URL) string {
-	short := *at
-	short.RawQuery = ""
-	return short.Redacted()
-}
-
-func checkStatus(at *url.URL, r *http.Response) error {
-	what := "fetch " + shown(at)
-	status := fmt.Sprintf("the server answered %d", r.StatusCode)
-	if text := http.StatusText(r.StatusCode); text != "" {
-		status += " " + text
-	}
-	switch {
-	case r.StatusCode == http.StatusOK, r.StatusCode == http.StatusPartialContent:
-		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-			return malformed(what, "the server packed it as %q, which was not asked for", printable(e))
-		}
-		return nil
-	case r.StatusCode == http.StatusNotFound, r.StatusCode == http.StatusForbidden, r.StatusCode == http.StatusGone:
-		return &Error{
-			Kind: ErrNotFound, What: what, Text: status,
-			Hint: "check the repository's address; if it is right, the publisher has not uploaded this file or forbids it",
-		}
-	case r.StatusCode >= 500, r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout:
-		return &Error{
-			Kind: ErrNetwork, What: what, Text: status, Err: retryAfter(r.Header),
-			Hint: "the server is in trouble; try later",
-		}
-	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable, r.StatusCode == http.StatusPreconditionFailed:
-		return &Error{Kind: ErrRange, What: what, Text: status}
-	}
-	return &Error{Kind: ErrMalformed, What: what, Text: status, Hint: "check the repository's address"}
-}
-
-// later is how long a server asks to be left alone.
-type later time.Duration
-
-func (l later) Error() string { return "retry after " + time.Duration(l).String() }
-
-func retryAfter(h http.Header) error {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || seconds < 1 {
-		return nil
-	}
-	return later(min(time.Duration(seconds)*time.Second, longestBackoff))
 }
 
 // errIdle is why a request to a silent server is given up.
@@ -314,7 +285,7 @@ const (
 type watched struct {
 	from   io.ReadCloser
 	ctx    context.Context // that of the one request whose body this is
-	at     *url.URL
+	where  string          // it comes from
 	idle   time.Duration
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
@@ -337,7 +308,7 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.timer.Reset(w.idle)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return n, networkError(w.at, reason(w.ctx, err))
+		return n, networkError(w.where, "the answer broke off", reason(w.ctx, err))
 	}
 	return n, err
 }

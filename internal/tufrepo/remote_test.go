@@ -1,9 +1,35 @@
 package tufrepo
 
 import (
+	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 )
+
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		for text, want := range map[string]time.Duration{
+			"": 0, "0": 0, "-5": 0, "soon": 0, "99999999999999999999": 0, "1": time.Second, "3600": time.Hour,
+			now.Add(90 * time.Second).UTC().Format(http.TimeFormat): 90 * time.Second,
+			now.Add(-time.Hour).UTC().Format(http.TimeFormat):       0,
+		} {
+			got, _ := errors.AsType[later](retryAfter(http.Header{"Retry-After": {text}}))
+			if time.Duration(got) != want {
+				t.Errorf("%q: %v, want %v", text, time.Duration(got), want)
+			}
+		}
+		c := &client{RemoteOptions: RemoteOptions{}.withDefaults()}
+		for asked, want := range map[time.Duration]time.Duration{10 * time.Second: 10 * time.Second, time.Hour: longestBackoff} {
+			began := time.Now()
+			if err := c.wait(t.Context(), 1, &Error{Kind: ErrNetwork, Err: later(asked)}); err != nil || time.Since(began) != want {
+				t.Errorf("asked for %v: waited %v, %v", asked, time.Since(began), err)
+			}
+		}
+	})
+}
 
 func TestProxyChoice(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://from.environment:3128")

@@ -117,7 +117,7 @@ func (r *Repository) updateRoot(ctx context.Context) error {
 			return err
 		}
 		if err := r.nextRoot(raw); err != nil {
-			return err
+			return r.blame(name, err)
 		}
 		r.roots[r.root.version] = raw
 		if err := r.store.saveRoot(r.root.version, raw); err != nil {
@@ -171,7 +171,7 @@ func (r *Repository) updateTimestamp(ctx context.Context) error {
 	}
 	isNew, err := r.newTimestamp(raw, old)
 	if err != nil || !isNew {
-		return err
+		return r.blame(timestampRole+".json", err)
 	}
 	return r.store.save(timestampRole+".json", raw)
 }
@@ -190,7 +190,7 @@ func (r *Repository) updateSnapshot(ctx context.Context) error {
 		return err
 	}
 	if err := r.newSnapshot(raw, old); err != nil {
-		return err
+		return r.blame(r.metadataName(snapshotRole, a.version), err)
 	}
 	return r.store.save(snapshotRole+".json", raw)
 }
@@ -209,9 +209,21 @@ func (r *Repository) updateTargets(ctx context.Context) error {
 		return err
 	}
 	if err := r.newTargets(raw); err != nil {
-		return err
+		return r.blame(r.metadataName(targetsRole, a.version), err)
 	}
 	return r.store.save(targetsRole+".json", raw)
+}
+
+// blame tells where a file came from that is not believed.
+func (r *Repository) blame(name string, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	l, known := r.source.(locator)
+	if !ok || !known {
+		return err
+	}
+	located := *e
+	located.What += " from " + l.Where(name)
+	return &located
 }
 
 // metadataName is the name of a role's file in this repository.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 )
 
@@ -52,12 +51,16 @@ func (r *Repository) Resume(ctx context.Context, name string, text []byte) (*Str
 	if err := s.check.restore(from); err != nil {
 		return nil, err
 	}
-	s.body, err = r.openBody(ctx, t, Fetch{Offset: from.Read, Validator: from.Validator})
+	s.body, err = r.openBody(ctx, t, Fetch{Offset: from.Read, Validator: from.Validator, Known: s.check.known})
 	if err != nil {
 		return nil, err
 	}
+	s.check.where = s.body.Where
+	if s.body.Offset == from.Read {
+		return s, nil
+	}
 	// A source that begins again sends what was read and hashed before.
-	if _, err := io.CopyN(io.Discard, s.body, from.Read-s.body.Offset); err != nil {
+	if err := s.check.known(s.body, from.Read); err != nil {
 		return nil, errors.Join(fmt.Errorf("pass over what is known of target %s: %w", printable(name), err), s.body.Close())
 	}
 	return s, nil

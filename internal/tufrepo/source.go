@@ -24,6 +24,9 @@ type Source interface {
 	Target(ctx context.Context, want Fetch) (*Body, error)
 }
 
+// locator is a source that can show where a metadata file is.
+type locator interface{ Where(name string) string }
+
 // Fetch asks a source for a target's file.
 type Fetch struct {
 	Name      string // below the targets' address; slashes divide folders
@@ -31,6 +34,11 @@ type Fetch struct {
 	Offset    int64  // bytes that are here already
 	End       int64  // where to stop; 0: at the end. Otherwise just that part may come, or ErrRange
 	Validator string // of the body they came from; empty if unknown
+
+	// Known reads the first n bytes of a body, and fails if they are not those
+	// that the caller has got by then. It is called when a connection broke and a
+	// source begins again; nil if it could not: of a part that is never sent.
+	Known func(body io.Reader, n int64) error
 }
 
 // Body is what a source sends of a target's file.
@@ -38,6 +46,7 @@ type Body struct {
 	io.ReadCloser
 	Offset    int64  // where it begins: as asked, or 0 if the source begins again; it may go on beyond the end that was asked for
 	Validator string // to resume with; empty if the source gives none
+	Where     string // it comes from, to be shown
 }
 
 // Dir is a source in two folders, of metadata and of targets: a local
@@ -51,7 +60,7 @@ func (d dir) Metadata(ctx context.Context, name string, limit int64) ([]byte, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(d.metadata, filepath.Base(name))
+	path := d.Where(name)
 	data, err := durable.ReadFile(path, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -63,6 +72,9 @@ func (d dir) Metadata(ctx context.Context, name string, limit int64) ([]byte, er
 	}
 	return data, nil
 }
+
+// Where is the path of a metadata file.
+func (d dir) Where(name string) string { return filepath.Join(d.metadata, filepath.Base(name)) }
 
 // Target implements Source.
 func (d dir) Target(ctx context.Context, want Fetch) (*Body, error) {
@@ -85,7 +97,7 @@ func (d dir) Target(ctx context.Context, want Fetch) (*Body, error) {
 	if err := seekRegular(f, want.Offset); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Body{ReadCloser: f, Offset: want.Offset}, nil
+	return &Body{ReadCloser: f, Offset: want.Offset, Where: filepath.Join(d.targets, want.Name)}, nil
 }
 
 func seekRegular(f *os.File, offset int64) error {

@@ -1,8 +1,10 @@
 package tufrepo
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 )
@@ -15,11 +17,12 @@ func (r *Repository) Open(ctx context.Context, name string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := r.openBody(ctx, t, Fetch{})
-	if err != nil {
+	s := &Stream{check: newCheck(t)}
+	if s.body, err = r.openBody(ctx, t, Fetch{Known: s.check.known}); err != nil {
 		return nil, err
 	}
-	return &Stream{body: body, check: newCheck(t)}, nil
+	s.check.where = s.body.Where
+	return s, nil
 }
 
 // openBody opens a target's file under the first name that the source has.
@@ -56,15 +59,43 @@ type check struct {
 	target Target
 	hashes map[string]hash.Hash
 	n      int64
+	where  string // they come from; empty if unknown
 }
 
 func newCheck(t Target) *check { return &check{target: t, hashes: t.digests().hashers()} }
+
+func (c *check) what() string {
+	what := "target " + printable(c.target.Name)
+	if c.where != "" {
+		what += " from " + c.where
+	}
+	return what
+}
+
+// known reads the first n bytes of a body that begins again. If they are not
+// those that were checked, what comes behind them belongs to another file.
+func (c *check) known(body io.Reader, n int64) error {
+	again := newCheck(c.target)
+	if _, err := io.CopyN(again, body, n); err != nil || n != c.n {
+		return err // of fewer than were checked nothing is known: somebody is just reading them again
+	}
+	for name, h := range c.hashes {
+		if !bytes.Equal(h.Sum(nil), again.hashes[name].Sum(nil)) {
+			return &Error{
+				Kind: ErrHash, What: c.what(),
+				Text: fmt.Sprintf("the file was replaced while it was fetched: its first %d bytes are others now, expected the same", n),
+				Hint: "try again; if it stays so, several servers behind one address have different files: tell the publisher",
+			}
+		}
+	}
+	return nil
+}
 
 // Write takes the next bytes; it fails as soon as they are too many.
 func (c *check) Write(data []byte) (int, error) {
 	c.n += int64(len(data))
 	if c.n > c.target.Length {
-		return 0, wrongLength("target "+printable(c.target.Name), c.n, c.target.Length)
+		return 0, wrongLength(c.what(), c.n, c.target.Length)
 	}
 	for _, h := range c.hashes {
 		h.Write(data)
@@ -74,11 +105,10 @@ func (c *check) Write(data []byte) (int, error) {
 
 // done judges the whole.
 func (c *check) done() error {
-	what := "target " + printable(c.target.Name)
 	if c.n != c.target.Length {
-		return wrongLength(what, c.n, c.target.Length)
+		return wrongLength(c.what(), c.n, c.target.Length)
 	}
-	return c.target.digests().compare(what, c.hashes)
+	return c.target.digests().compare(c.what(), c.hashes)
 }
 
 // Stream is the content of a target, proved by its end.

@@ -197,7 +197,7 @@ func (r *Repository) fetchDelegated(ctx context.Context, d delegation, file stri
 	}
 	s, err := r.anyTargets(d.role, d.keys, raw)
 	if err != nil {
-		return s, err
+		return s, r.blame(r.metadataName(d.role, a.version), err)
 	}
 	r.delegated[d.role] = raw
 	return s, r.store.save(file, raw)

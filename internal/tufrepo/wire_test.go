@@ -240,8 +240,8 @@ func TestRedirects(t *testing.T) {
 		kind error
 	}{
 		"another host":      {other, nil},
-		"a file":            {"file:///etc/hostname", tufrepo.ErrNetwork},
-		"another protocol":  {"ftp://127.0.0.1/", tufrepo.ErrNetwork},
+		"a file":            {"file:///etc/hostname", tufrepo.ErrMalformed},
+		"another protocol":  {"ftp://127.0.0.1/", tufrepo.ErrMalformed},
 		"nowhere":           {"", tufrepo.ErrMalformed},
 		"no address at all": {"http://[", tufrepo.ErrNetwork},
 		"no host":           {"http:///x", tufrepo.ErrNetwork},

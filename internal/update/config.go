@@ -3,13 +3,13 @@ package update
 import (
 	"bytes"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/tufrepo"
 )
 
 // Config is /etc/updog.toml, which is rendered from settings. Unknown keys are ignored.
@@ -77,8 +77,8 @@ func ParseConfig(text []byte) (Config, error) {
 // checkURLs refuses addresses that are none; which schemes there are is the repository's affair.
 func (c Config) checkURLs() error {
 	for _, text := range []string{c.MetadataBaseURL, c.TargetsBaseURL} {
-		if _, err := url.Parse(text); err != nil {
-			return fixed("Unable to parse '%s' as a URL: %w", text, err)
+		if _, err := tufrepo.ParseAddress(text); err != nil {
+			return fixed("Unable to parse '%s' as a URL: %w", tufrepo.Masked(text), err)
 		}
 	}
 	return nil

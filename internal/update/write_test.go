@@ -193,7 +193,7 @@ func TestDeltaThatDoesNotDo(t *testing.T) {
 			}))
 			w.t.(*testing.T).Cleanup(server.Close)
 			w.host.Config.TargetsBaseURL = server.URL + "/targets"
-		}, "instead of the part that was asked for"},
+		}, "the server sent the whole file, or another one, expected bytes="},
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
