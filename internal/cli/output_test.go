@@ -126,6 +126,13 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
+// What turns the order of characters round makes "deny" of "yned".
+func TestOneLineKeepsTheOrder(t *testing.T) {
+	if got, want := cli.OneLine("a\u202eb\u2066c שלום \u200f"), "a b c שלום \u200f"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestProgressIsSilentInPipes(t *testing.T) {
 	var b strings.Builder
 	p := cli.NewProgress(&b)

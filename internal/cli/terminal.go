@@ -115,7 +115,12 @@ func (p people) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-func control(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+// control tells whether a character does something to a terminal or to what
+// stands around it there, such as turning its order round (U+202A to U+202E,
+// U+2066 to U+2069): what is read must be what is meant.
+func control(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
 
 func clip(text string, width int) string {
 	if runes := []rune(text); len(runes) > width {
