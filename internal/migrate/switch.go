@@ -48,7 +48,7 @@ type Kept struct {
 // KeptFiles lists what is kept beside the datastore at path, the newest first.
 func KeptFiles(path string) ([]Kept, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var all []Kept
@@ -144,7 +144,7 @@ func keptDraft(ctx context.Context, s *datastore.Store, path, version string, fo
 		return nil, err
 	}
 	if r := d.Release(); r.Version != version || d.Commit() != now.Commit {
-		return nil, errors.Join(fmt.Errorf("%s has others settings of %s: %w", keptPath(path, version), version, fs.ErrNotExist), d.Close())
+		return nil, errors.Join(fmt.Errorf("%s has other settings of %s: %w", keptPath(path, version), version, fs.ErrNotExist), d.Close())
 	}
 	return d, nil
 }

@@ -162,3 +162,14 @@ func TestRehearse(t *testing.T) {
 		t.Error("the datastore was touched")
 	}
 }
+
+// A host that has no settings yet has no folder for them either.
+func TestStatusOfANewHost(t *testing.T) {
+	w := host(t)
+	if err := os.RemoveAll(filepath.Dir(w.Root.Datastore())); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := call(w, "status"); code != 0 || !strings.Contains(out, "settings of  not told yet") {
+		t.Errorf("got %d %q %q", code, out, errs)
+	}
+}
