@@ -47,7 +47,6 @@ func tooLarge(got, limit int) error {
 }
 
 func decompress(raw []byte) ([]byte, error) {
-	var r io.Reader
 	switch {
 	case bytes.HasPrefix(raw, gzipMagic):
 		z, err := gzip.NewReader(bytes.NewReader(raw))
@@ -62,8 +61,7 @@ func decompress(raw []byte) ([]byte, error) {
 			return nil, compressed("zstd", err)
 		}
 		defer z.Close()
-		r = z
-		text, err := bounded(r, len(raw))
+		text, err := bounded(z, len(raw))
 		return text, compressed("zstd", err)
 	}
 	return raw, nil
