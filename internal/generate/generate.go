@@ -68,8 +68,11 @@ func parse(name string, text json.RawMessage, deadline time.Duration) (Generator
 		Command: in.Command, Weak: in.Strength == weak, Depth: in.Depth, Deadline: deadline,
 		Always: in.SkipIfPopulated != nil && !*in.SkipIfPopulated,
 	}
-	if in.Strength != "" && in.Strength != weak && in.Strength != strong {
+	switch {
+	case in.Strength != "" && in.Strength != weak && in.Strength != strong:
 		return g, fmt.Errorf("strength is '%s', neither strong nor weak", in.Strength)
+	case in.Depth < 0:
+		return g, fmt.Errorf("depth is %d; it counts levels below the key", in.Depth)
 	}
 	var err error
 	if g.Key, err = key.Parse(name); err != nil {
@@ -95,9 +98,9 @@ func parse(name string, text json.RawMessage, deadline time.Duration) (Generator
 // user or the image has said is never generated. What was generated before is,
 // if it is weak, or made from what has changed.
 func Choose(generators []Generator, layers map[key.Key]api.Layer, changed []key.Key) (run []Generator, skipped []api.BootSetting) {
-	stale := outdated(generators, changed)
+	stale, tops := outdated(generators, changed), highest(layers)
 	for _, g := range generators {
-		layer, ok := highest(g.Key, layers)
+		layer, ok := tops[g.Key]
 		again := layer == api.LayerGenerated && (g.Weak || stale[g.Key])
 		if !ok || g.Always || g.Depth > 0 || again {
 			run = append(run, g)
@@ -147,14 +150,17 @@ var reasons = map[api.Layer]string{
 // rank orders layers.
 var rank = map[api.Layer]int{api.LayerDefault: 1, api.LayerGenerated: 2, api.LayerUserData: 3, api.LayerUser: 4}
 
-// highest is the highest layer that has a value at a key or below it.
-func highest(k key.Key, layers map[key.Key]api.Layer) (top api.Layer, found bool) {
-	for other, layer := range layers {
-		if other.Within(k) && rank[layer] > rank[top] {
-			top, found = layer, true
+// highest is, for all keys that have a value and all above them, the highest
+// layer that has one there or below. Nobody who asks for many keys needs to look
+// through all for each.
+func highest(layers map[key.Key]api.Layer) map[key.Key]api.Layer {
+	tops := make(map[key.Key]api.Layer, len(layers))
+	for k, layer := range layers {
+		for above := true; above && rank[layer] > rank[tops[k]]; k, above = k.Parent() {
+			tops[k] = layer
 		}
 	}
-	return top, found
+	return tops
 }
 
 // Waves orders generators such that each comes in a later wave than those whose

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func TestParse(t *testing.T) {
 		"settings.d":  json.RawMessage(`{"command":"make d","timeout":"soon"}`),
 		"settings.e":  json.RawMessage(`7`),
 		"settings..f": json.RawMessage(`"make f"`),
+		"settings.g":  json.RawMessage(`{"command":"make g","depth":-1}`),
 	}, map[string]string{"settings.a": "{{ settings.x.y }}"}, time.Minute)
 	want := []Generator{
 		{Key: "settings.a", Command: "make a", Deadline: time.Minute, Text: "make a {{ settings.x.y }}"},
@@ -37,7 +39,7 @@ func TestParse(t *testing.T) {
 	for _, s := range failed {
 		names = append(names, s.Key)
 	}
-	if diff := cmp.Diff(names, []string{"settings..f", "settings.c", "settings.d", "settings.e"}); diff != "" {
+	if diff := cmp.Diff(names, []string{"settings..f", "settings.c", "settings.d", "settings.e", "settings.g"}); diff != "" {
 		t.Errorf("failed differ (-got +want):\n%s", diff)
 	}
 }
@@ -169,6 +171,34 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// What a generator leaves behind that still holds its output ends with it.
+func TestRunEndsChildren(t *testing.T) {
+	child := filepath.Join(t.TempDir(), "pid")
+	g := Generator{Key: "settings.x", Command: tool(t, "sleep 600 & echo $! >"+child+"; echo 5"), Deadline: time.Minute}
+	if got := new(Runner).Run(t.Context(), []Generator{g})[0]; string(got.Value) != "5" {
+		t.Fatalf("got %+v", got)
+	}
+	text, err := os.ReadFile(child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("its child still runs")
+		}
+	}
+}
+
+// alive tells whether a process runs: one that has ended may wait for init to notice.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
 func TestRunCannotStart(t *testing.T) {
 	r := Runner{Find: func(name string) (string, error) {
 		if name == "elsewhere" {
@@ -278,6 +308,21 @@ func TestDocumentForEntries(t *testing.T) {
 	}
 	if doc, err := Document([]Result{{Generator: Generator{Key: "settings.m.source", Depth: 1}, Value: []byte(`"s"`)}}, nil); doc != nil || err != nil {
 		t.Errorf("got %s, %v without entries", doc, err)
+	}
+}
+
+// What is placed costs as much as it is, however much has a value already: with a
+// search through all of that for each entry, this would take minutes.
+func TestDocumentForManyEntries(t *testing.T) {
+	const entries = 100_000
+	layers := map[key.Key]api.Layer{}
+	for i := range entries {
+		layers[key.Key(fmt.Sprintf("settings.m.e%d.mode", i))] = api.LayerUser
+	}
+	results := []Result{{Generator: Generator{Key: "settings.m.source", Depth: 1}, Value: []byte(`"s"`)}}
+	doc, err := Document(results, layers)
+	if got := strings.Count(string(doc), `{"source":"s"}`); err != nil || got != entries {
+		t.Errorf("got %d entries, %v", got, err)
 	}
 }
 

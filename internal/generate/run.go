@@ -25,10 +25,9 @@ const (
 	pipeGrace = time.Second
 )
 
-// Exit statuses of generators, as in the reference.
-const (
-	exitDecline = 2 // no value for this host; also wrong usage, alas
-)
+// exitDecline is the exit status of a generator, as in the reference, that has no
+// value for this host; also of one that was called wrongly, alas.
+const exitDecline = 2
 
 // Runner runs generators.
 type Runner struct {
@@ -136,7 +135,7 @@ func (r *Runner) execute(ctx context.Context, args []string, p *process) (int, e
 	cmd.Env = append(environment(), r.Env...)
 	cmd.Stdout, cmd.Stderr = &p.out, &p.err
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error { return killGroup(cmd) }
 	cmd.WaitDelay = pipeGrace
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -144,10 +143,14 @@ func (r *Runner) execute(ctx context.Context, args []string, p *process) (int, e
 		return exit.ExitCode(), nil
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
-		return 0, nil // it ended well; only a child of it still holds its output
+		_ = killGroup(cmd) // it ended well; only a child of it still holds its output
+		return 0, nil
 	}
 	return 0, err
 }
+
+// killGroup ends a generator with all its children that stayed in its process group.
+func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
 // environment is this process's own without what tunes its runtime: a unit sets
 // that for a program that lives for a moment, which a generator need not be.

@@ -47,56 +47,61 @@ func (r *Result) Setting() api.BootSetting {
 // depth, what has a value in layers already is left out. A result that does
 // not fit in becomes Failed.
 func Document(results []Result, layers map[key.Key]api.Layer) (json.RawMessage, error) {
-	tree := map[string]any{}
+	n := nest{tree: map[string]any{}, layers: layers, tops: highest(layers)}
 	for i := range results {
 		r := &results[i]
 		if r.Outcome != Generated {
 			continue
 		}
-		if err := place(tree, *r, layers); err != nil {
+		if err := n.place(r); err != nil {
 			r.Outcome, r.Reason = Failed, err.Error()
 		}
 	}
-	if len(tree) == 0 {
+	if len(n.tree) == 0 {
 		return nil, nil
 	}
-	return jsonv2.Marshal(tree, jsonv2.Deterministic(true))
+	return jsonv2.Marshal(n.tree, jsonv2.Deterministic(true))
+}
+
+// nest is the document that grows, and what it must go around.
+type nest struct {
+	tree   map[string]any
+	layers map[key.Key]api.Layer // of all that has a value
+	tops   map[key.Key]api.Layer // see highest
 }
 
 var errNoObject = errors.New("its generator has a depth, but did not print an object")
 
-func place(tree map[string]any, r Result, layers map[key.Key]api.Layer) error {
+func (n *nest) place(r *Result) error {
 	segments := r.Key.Segments()
-	if len(segments) < 2 {
+	switch {
+	case len(segments) < 2:
 		return errors.New("only settings can be generated")
+	case r.Depth == 0:
+		return n.put(segments, r.Value)
+	case jsontext.Value(r.Value).Kind() != '{':
+		return n.beside(segments, r)
 	}
-	if r.Depth == 0 {
-		return put(tree, segments[1:], jsontext.Value(r.Value))
-	}
-	if jsontext.Value(r.Value).Kind() != '{' {
-		return beside(tree, r, layers)
-	}
-	return below(tree, segments, r.Value, r, layers)
+	return n.below(segments, r.Depth, r.Value, r)
 }
 
 // beside gives a value that is no object to all entries of a map: the key
 // settings.m.f with depth 1 stands for f of everything in m. That is how images
 // of the reference say which source a bootstrap container has that names none.
-func beside(tree map[string]any, r Result, layers map[key.Key]api.Layer) error {
-	segments := r.Key.Segments()
+func (n *nest) beside(segments []string, r *Result) error {
 	parent, name := segments[:len(segments)-1], segments[len(segments)-1]
-	for _, entry := range entries(parent, r.Depth, layers) {
-		if err := putFree(tree, append(entry, name), r.Value, r, layers); err != nil {
+	for _, entry := range n.entries(parent, r.Depth) {
+		if err := n.putFree(append(entry, name), r.Value, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// entries are the places depth levels below parent that have a value in layers, sorted.
-func entries(parent []string, depth int, layers map[key.Key]api.Layer) [][]string {
+// entries are the places depth levels below parent that have a value, sorted.
+func (n *nest) entries(parent []string, depth int) [][]string {
 	var found [][]string
-	for k := range layers {
+	for k := range n.layers {
 		at, length := k.Segments(), len(parent)+depth
 		if len(at) > length && slices.Equal(at[:len(parent)], parent) {
 			found = append(found, slices.Clip(at[:length]))
@@ -106,17 +111,17 @@ func entries(parent []string, depth int, layers map[key.Key]api.Layer) [][]strin
 	return slices.CompactFunc(found, slices.Equal)
 }
 
-// below places the members of an object, down to the generator's depth.
-func below(tree map[string]any, at []string, text []byte, r Result, layers map[key.Key]api.Layer) error {
-	if len(at)-len(r.Key.Segments()) == r.Depth {
-		return putFree(tree, at, text, r, layers)
+// below places the members of an object, so many levels deep.
+func (n *nest) below(at []string, depth int, text []byte, r *Result) error {
+	if depth == 0 {
+		return n.putFree(at, text, r)
 	}
 	var members map[string]jsontext.Value
 	if err := jsonv2.Unmarshal(text, &members); err != nil {
 		return errNoObject
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if err := below(tree, append(slices.Clone(at), name), members[name], r, layers); err != nil {
+		if err := n.below(append(slices.Clone(at), name), depth-1, members[name], r); err != nil {
 			return err
 		}
 	}
@@ -124,20 +129,21 @@ func below(tree map[string]any, at []string, text []byte, r Result, layers map[k
 }
 
 // putFree sets a value unless there is one that the generator must leave alone.
-func putFree(tree map[string]any, at []string, text []byte, r Result, layers map[key.Key]api.Layer) error {
+func (n *nest) putFree(at []string, text []byte, r *Result) error {
 	k, err := key.FromSegments(at...)
 	if err != nil {
 		return err
 	}
-	if layer, has := highest(k, layers); has && !(layer == api.LayerGenerated && r.Weak) {
+	if layer, has := n.tops[k]; has && !(layer == api.LayerGenerated && r.Weak) {
 		return nil
 	}
-	return put(tree, at[1:], jsontext.Value(text))
+	return n.put(at, text)
 }
 
-// put sets a value in a tree of maps. Generators of a parent and of its child meet here.
-func put(tree map[string]any, at []string, value jsontext.Value) error {
-	for _, name := range at[:len(at)-1] {
+// put sets the value of a setting. Generators of a parent and of its child meet here.
+func (n *nest) put(at []string, value jsontext.Value) error {
+	tree, last := n.tree, at[len(at)-1]
+	for _, name := range at[1 : len(at)-1] {
 		next, ok := tree[name].(map[string]any)
 		if !ok {
 			if _, taken := tree[name]; taken {
@@ -148,7 +154,6 @@ func put(tree map[string]any, at []string, value jsontext.Value) error {
 		}
 		tree = next
 	}
-	last := at[len(at)-1]
 	if _, taken := tree[last]; taken {
 		return fmt.Errorf("another generator made '%s', too", last)
 	}
