@@ -158,7 +158,7 @@ type Updates struct {
 	Offer   *UpdateOffer   `json:"offer"` // as the last successful refresh found it
 	Next    UpdateNext     `json:"next"`
 	Holds   []RebootHold   `json:"holds"`             // what holds a reboot back now
-	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen
+	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen, or the record cannot be read
 	Attempt *UpdateAttempt `json:"attempt,omitempty"` // that put into the spare slot what is there now, ready to boot
 	History uint64         `json:"history,omitempty"` // the newest entry of the settings' history: a rehearsal that saw an older one is out of date
 }
@@ -185,20 +185,34 @@ type UpdateEvent struct {
 	Last    *UpdateCommand `json:"last"`
 }
 
+// AttemptState is what became of an update that was tried. States are never renamed.
+type AttemptState string
+
+// The states of an attempt.
+const (
+	AttemptPreparing   AttemptState = "preparing"   // the slot is being written
+	AttemptPrepared    AttemptState = "prepared"    // it is written and valid
+	AttemptActivated   AttemptState = "activated"   // it boots next
+	AttemptBooted      AttemptState = "booted"      // it was seen running
+	AttemptFailed      AttemptState = "failed"      // at a step, with an error
+	AttemptInterrupted AttemptState = "interrupted" // the process or the power went while preparing
+	AttemptBootFailed  AttemptState = "boot-failed" // it was tried, and the host came back to the old slot
+)
+
 // UpdateAttempt is an update that was tried on this host. Its members are those
 // that updog history prints.
 type UpdateAttempt struct {
-	ID      int       `json:"id"`
-	Version string    `json:"version"`
-	Variant string    `json:"variant"`
-	Digest  string    `json:"digest"` // of its images
-	From    string    `json:"from"`   // version that ran
-	Slot    string    `json:"slot"`   // A or B, that it was written to
-	Started time.Time `json:"started"`
-	Changed time.Time `json:"changed"` // of state or step
-	State   string    `json:"state"`   // preparing, prepared, activated, booted, failed, interrupted or boot-failed
-	Step    string    `json:"step"`    // the last one that was begun
-	Error   string    `json:"error,omitempty"`
+	ID      int          `json:"id"`
+	Version string       `json:"version"`
+	Variant string       `json:"variant"`
+	Digest  string       `json:"digest"` // of its images: the same version may be published again, mended
+	From    string       `json:"from"`   // version that ran
+	Slot    string       `json:"slot"`   // A or B, that it was written to
+	Started time.Time    `json:"started"`
+	Changed time.Time    `json:"changed"` // of state or step
+	State   AttemptState `json:"state"`
+	Step    string       `json:"step"`            // the last one that was begun
+	Error   string       `json:"error,omitempty"` // why it failed
 
 	Images []UpdateWritten `json:"images,omitempty"` // that are in their place
 	Proved time.Time       `json:"proved,omitzero"`  // when they were last read back, and were right
@@ -206,6 +220,12 @@ type UpdateAttempt struct {
 	Rehearsal *Migration `json:"rehearsal,omitempty"` // of the migration at its first boot
 	Forced    bool       `json:"forced,omitempty"`    // whatever the rehearsal said
 }
+
+// How an image came here. These are never renamed.
+const (
+	ByDelta = "delta"
+	ByWhole = "whole"
+)
 
 // UpdateWritten is an image that an attempt has brought into its partition. Sizes are in bytes.
 type UpdateWritten struct {

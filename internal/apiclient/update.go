@@ -229,7 +229,7 @@ func printAttempts(w io.Writer, list []api.UpdateAttempt) {
 	rows := [][]string{{"ID", "STARTED", "FROM", "TO", "SLOT", "STATE", "STEP", "ERROR"}}
 	for _, t := range list {
 		rows = append(rows, []string{
-			fmt.Sprint(t.ID), cli.Time(t.Started), t.From, t.Version, t.Slot, t.State, t.Step, cli.OneLine(t.Error),
+			fmt.Sprint(t.ID), cli.Time(t.Started), t.From, t.Version, t.Slot, string(t.State), t.Step, cli.OneLine(t.Error),
 		})
 	}
 	cli.Table(w, rows)

@@ -9,7 +9,7 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/userdata"
 )
 
@@ -35,7 +35,7 @@ func (p *program) lastBoot() *api.Boot {
 // it has been settled by hostler health, in the boot that followed. Whoever has
 // made it boot again by hand need not be told.
 func (p *program) fellBack() string {
-	a := update.LoadJournal(p.root, p.log).FellBack()
+	a := journal.Load(p.root, p.log).FellBack()
 	if a == nil {
 		return ""
 	}

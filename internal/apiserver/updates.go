@@ -14,7 +14,7 @@ import (
 	"github.com/hostler-os/hostler/internal/calendar"
 	"github.com/hostler-os/hostler/internal/key"
 	"github.com/hostler-os/hostler/internal/reboot"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -96,12 +96,12 @@ func dispatcherFailed() error {
 
 // Force overrules the rehearsal of what is in the spare slot.
 func (u *updates) Force(ctx context.Context) error {
-	unlock, err := update.Lock(ctx, u.root.UpdateLock(), time.Second)
+	unlock, err := journal.Lock(ctx, u.root, journal.Moment)
 	if err != nil {
 		return &api.Error{Code: api.CodeLocked, Message: err.Error(), Hint: "wait for it: 'apiclient update status'"}
 	}
 	defer unlock()
-	return update.Force(update.LoadJournal(u.root, u.log), u.machine.Now())
+	return journal.Load(u.root, u.log).Force(u.machine.Now())
 }
 
 // Status is what the reference's clients ask for.
@@ -140,17 +140,6 @@ func (u *updates) Overview(ctx context.Context) (api.Updates, error) {
 	return o, err
 }
 
-// prepared is the attempt whose release waits in the spare slot; nil if none does.
-func (u *updates) prepared() (*api.UpdateAttempt, error) {
-	tried, err := u.machine.History()
-	for _, t := range tried {
-		if t.State == string(update.Prepared) || t.State == string(update.Activated) {
-			return &t, nil
-		}
-	}
-	return nil, err
-}
-
 // Event is how far updates are.
 func (u *updates) Event(ctx context.Context) (api.UpdateEvent, error) {
 	o, err := u.machine.Overview(ctx)
@@ -166,9 +155,6 @@ func (u *updates) overview(ctx context.Context) (api.Updates, error) {
 	o, err := u.machine.Overview(ctx)
 	if err != nil {
 		return o, err
-	}
-	if o.Attempt, err = u.prepared(); err != nil {
-		u.log.Warn("what was tried is not known", "err", err)
 	}
 	o.History = u.store.LastHistory()
 	o.Next = u.machine.NextStep(o, u.automatic())

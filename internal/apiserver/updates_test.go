@@ -209,6 +209,28 @@ func TestUpdateWithDamagedState(t *testing.T) {
 	}
 }
 
+// Whoever updates by itself has nobody who looks for updates by hand, and a host
+// must be rebooted whatever is remembered of updates.
+func TestAutomaticUpdateWithDamagedState(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.follow()
+	o.change(`{"updates": {"automatic": {"mode": "prepare"}}}`)
+	if err := os.WriteFile(o.Root.UpdateRecord(), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if u := o.updates(); u.Next.Action != api.UpdateRefresh || !strings.Contains(u.Problem, "unexpected end of JSON input") {
+		t.Errorf("next %+v, problem %q", u.Next, u.Problem)
+	}
+	if code, text := o.request("POST", "/actions/reboot?mode=careful"); code != http.StatusNoContent {
+		t.Errorf("a reboot: %d %s", code, text)
+	}
+	o.timer()
+	if u := o.updates(); u.Status == nil || u.Status.State != api.UpdateStaged || u.Problem != "" {
+		t.Errorf("%+v", u)
+	}
+}
+
 func TestUpdateWithoutAProgram(t *testing.T) {
 	o := newOperator(t)
 	t.Setenv("PATH", "")

@@ -10,7 +10,7 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/health"
 	"github.com/hostler-os/hostler/internal/service"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // lockPatience is how long to wait for another process that updates the host.
@@ -39,13 +39,13 @@ func (a *app) note(ctx context.Context, r health.Report) {
 	if err != nil {
 		return // a host without slots has no updates
 	}
-	unlock, err := update.Lock(ctx, a.root.UpdateLock(), lockPatience)
+	unlock, err := journal.Lock(ctx, a.root, lockPatience)
 	if err != nil {
 		a.log.Warn("the journal of updates does not know of it", "err", err)
 		return
 	}
 	defer unlock()
-	journal, now := update.LoadJournal(a.root, a.log), time.Now()
+	journal, now := journal.Load(a.root, a.log), time.Now()
 	if r.State == health.Bad {
 		err = journal.NoteHealth(now, r.Version, r.Blame(), sets.State)
 	}

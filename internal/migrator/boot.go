@@ -14,7 +14,7 @@ import (
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -97,7 +97,7 @@ func imageModel(root paths.Root) (*model.Model, error) {
 
 // accepted is what the rehearsal of this update has found, and somebody has decided.
 func accepted(root paths.Root, to manifest.Version, log *slog.Logger) func(api.Misfit) bool {
-	journal := update.LoadJournal(root, log)
+	journal := journal.Load(root, log)
 	for i := len(journal.Attempts) - 1; i >= 0; i-- {
 		if attempt := journal.Attempts[i]; attempt.Version == to.String() {
 			return migrate.Accepts(attempt.Rehearsal, attempt.Forced)

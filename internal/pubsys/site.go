@@ -16,7 +16,6 @@ import (
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
 	"github.com/hostler-os/hostler/internal/tufrepo/signer"
-	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -158,9 +157,9 @@ func (p *place) lock(ctx context.Context) (unlock func(), err error) {
 	if p.dry {
 		return func() {}, nil
 	}
-	path := filepath.Join(p.Targets, ".pubsys.lock")
-	unlock, err = update.Lock(ctx, path, lockPatience)
-	if errors.Is(err, update.ErrBusy) {
+	path, busy := filepath.Join(p.Targets, ".pubsys.lock"), errors.New("another publication is under way")
+	unlock, err = durable.Lock(ctx, path, lockPatience, busy)
+	if errors.Is(err, busy) {
 		return nil, hintf("wait until it is done, and run this again", "somebody else is publishing here: %s is locked", path)
 	}
 	return unlock, err

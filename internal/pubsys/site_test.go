@@ -2,6 +2,7 @@ package pubsys
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/durable"
-	"github.com/hostler-os/hostler/internal/update"
 )
 
 // A repository on a server is read there; what is new is written to a folder.
@@ -88,7 +88,7 @@ func TestServerThatForbids(t *testing.T) {
 
 func TestTwoPublishers(t *testing.T) {
 	d := newDesk(t)
-	unlock, err := update.Lock(t.Context(), d.path("repo/targets/.pubsys.lock"), time.Second)
+	unlock, err := durable.Lock(t.Context(), d.path("repo/targets/.pubsys.lock"), time.Second, errors.New("busy"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -17,7 +18,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -288,6 +289,37 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// What is in the spare slot is told by the flags and the journal of attempts,
+// whoever wrote it last, and however that ended.
+func TestWhatIsStagedIsLookedUp(t *testing.T) {
+	h := newHost(t)
+	h.Offer("1.21.0", size)
+	h.do("refresh")
+	h.do("prepare")
+	h.Offer("1.22.0", size)
+	h.do("refresh")
+	h.Lose("1.22.0", 1, size)
+	h.expect(h.do("prepare"), "Available [1.22.0 1.21.0] chosen 1.22.0, prepare Failed 1")
+	if o := h.overview(); o.Attempt != nil {
+		t.Errorf("the spare slot is half written, and told to hold %+v", o.Attempt)
+	}
+	h.Offer("1.23.0", size)
+	h.do("refresh")
+	lock, err := h.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Begin(t.Context(), "prepare"); err != nil {
+		t.Fatal(err)
+	}
+	j := &job{program: newProgram(arguments{root: h.Host.Root, config: h.Host.Root.UpdaterConfig()}, streams, time.Now), said: io.Discard}
+	if _, err := j.prepare(t.Context()); err != nil { // and no word of it
+		t.Fatal(err)
+	}
+	lock.Close()
+	h.expect(h.ended(), "Staged [1.23.0 1.22.0 1.21.0] chosen 1.23.0 staged 1.23.0, prepare Failed 1")
+}
+
 // What the API tells of attempts is what package update keeps of them, whole.
 func TestHistoryIsWhole(t *testing.T) {
 	h := newHost(t)
@@ -298,7 +330,7 @@ func TestHistoryIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := update.LoadJournal(h.Host.Root, slog.New(slog.DiscardHandler)).Attempts
+	kept := journal.Load(h.Host.Root, slog.New(slog.DiscardHandler)).Attempts
 	got, errGot := json.Marshal(told)
 	want, errWant := json.Marshal(kept)
 	if err := errors.Join(errGot, errWant); err != nil || len(kept) != 1 || string(got) != string(want) {

@@ -16,6 +16,7 @@ import (
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 	"github.com/hostler-os/hostler/internal/updater"
 )
@@ -38,7 +39,11 @@ var jobs = map[string]func(*job, context.Context) (apply, error){
 
 // refresh finds out what the repository offers.
 func (j *job) refresh(ctx context.Context) (apply, error) {
-	journal, err := j.journal(ctx)
+	var tried *journal.Journal
+	err := j.alone(ctx, func(all *journal.Journal) error {
+		tried = all
+		return j.settle(ctx, all)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +51,7 @@ func (j *job) refresh(ctx context.Context) (apply, error) {
 	if err != nil {
 		return nil, err
 	}
-	choice, err := c.Choose(update.Wish{Failed: c.FailedBefore(ctx, journal)})
+	choice, err := c.Choose(update.Wish{Failed: c.FailedBefore(ctx, tried)})
 	if err != nil {
 		return nil, err
 	}
@@ -55,58 +60,56 @@ func (j *job) refresh(ctx context.Context) (apply, error) {
 		return nil, err
 	}
 	return func(r *updater.Record) {
-		r.Offer, r.Available, r.Chosen = &offer, nil, nil
+		r.Offer, r.Available, r.Chosen, r.Digest = &offer, nil, nil, ""
 		for _, u := range choice.Applicable() {
 			r.Available = append(r.Available, u.Version.String())
 		}
 		if u, ok := choice.Chosen(); ok {
-			r.Chosen = imageOf(u)
+			r.Chosen = &api.UpdateImage{Arch: u.Arch, Version: u.Version.String(), Variant: u.Variant}
+			r.Digest, _ = c.Digest(ctx, u) // without one of its images it cannot be installed
 		}
-		j.restage(ctx, r, journal)
 	}, nil
-}
-
-func imageOf(u manifest.Update) *api.UpdateImage {
-	return &api.UpdateImage{Arch: u.Arch, Version: u.Version.String(), Variant: u.Variant}
 }
 
 // prepare writes the release that the last refresh has chosen, and no other.
 func (j *job) prepare(ctx context.Context) (apply, error) {
-	unlock, err := update.Lock(ctx, j.root.UpdateLock(), 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	c, err := j.catalog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	u, err := j.chosen(ctx, c)
-	if err != nil {
-		return nil, err
-	}
+	return nil, j.alone(ctx, func(tried *journal.Journal) error {
+		c, err := j.catalog(ctx)
+		if err != nil {
+			return err
+		}
+		u, err := j.chosen(ctx, c)
+		if err != nil {
+			return err
+		}
+		i, err := j.installation(ctx, c, u)
+		if err != nil {
+			return err
+		}
+		i.Journal = tried
+		return i.Run(ctx)
+	})
+}
+
+// installation is how a release is installed on this host.
+func (j *job) installation(ctx context.Context, c *update.Catalog, u manifest.Update) (*update.Installation, error) {
 	d, err := slot.Of(j.root)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(j.said, "Starting update to %s\n", u.Version)
-	journal := update.LoadJournal(j.root, j.log)
 	h, err := j.rehearser()
 	if err != nil {
 		return nil, err
-	}
-	i := &update.Installation{
-		Catalog: c, Update: u, Disk: d, Journal: journal, Rehearse: h.Rehearse, Extra: []string{h.ModelTarget(u.Version)},
 	}
 	total, err := toFetch(ctx, c, u)
 	if err != nil {
 		return nil, err
 	}
-	i.Progress = j.teller(u.Version.String(), total)
-	if err := i.Run(ctx); err != nil {
-		return nil, err
-	}
-	return func(r *updater.Record) { r.Staged = &updater.Staged{Slot: journal.Last().Slot, Image: *imageOf(u)} }, nil
+	return &update.Installation{
+		Catalog: c, Update: u, Disk: d, Progress: j.teller(u.Version.String(), total),
+		Rehearse: h.Rehearse, Extra: []string{h.ModelTarget(u.Version)},
+	}, nil
 }
 
 // chosen finds what was chosen in the repository as it is now. That it failed
@@ -159,12 +162,14 @@ func (j *job) activate(ctx context.Context) (apply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.flip(ctx, func(ctx context.Context, d *slot.Disk, journal *update.Journal, now time.Time) error {
-		return update.Activate(ctx, d, journal, h, now, j.teller(journal.Prepared()))
+	return nil, j.flip(ctx, func(ctx context.Context, d *slot.Disk, tried *journal.Journal, now time.Time) error {
+		return update.Activate(ctx, d, tried, h, now, j.teller(tried.Prepared()))
 	})
 }
 
-func (j *job) deactivate(ctx context.Context) (apply, error) { return j.flip(ctx, update.Deactivate) }
+func (j *job) deactivate(ctx context.Context) (apply, error) {
+	return nil, j.flip(ctx, update.Deactivate)
+}
 
 // catalog proves the repository. The version lock is that of this program's own configuration.
 func (j *job) catalog(ctx context.Context) (*update.Catalog, error) {

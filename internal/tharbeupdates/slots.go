@@ -4,32 +4,34 @@ import (
 	"context"
 	"time"
 
-	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/update"
-	"github.com/hostler-os/hostler/internal/updater"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
-// journal is the record of attempts, after a look at what became of the last
-// one. A host without slots has nothing to look at.
-func (j *job) journal(ctx context.Context) (*update.Journal, error) {
-	unlock, err := update.Lock(ctx, j.root.UpdateLock(), 0)
+// alone does something while no other process changes the journal, or writes a slot.
+func (j *job) alone(ctx context.Context, do func(*journal.Journal) error) error {
+	unlock, err := journal.Lock(ctx, j.root, journal.Moment)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unlock()
-	journal := update.LoadJournal(j.root, j.log)
+	return do(journal.Load(j.root, j.log))
+}
+
+// settle finds out what became of the last attempt. A host without slots has
+// nothing to look at.
+func (j *job) settle(ctx context.Context, tried *journal.Journal) error {
 	sets, err := j.sets(ctx)
 	if err != nil {
 		j.log.Debug("what became of the last attempt cannot be seen", "err", err)
-		return journal, nil
+		return nil
 	}
 	release, err := osrelease.Read(j.root)
 	if err != nil {
-		return nil, fixed("Unable to get OS version: %w", err)
+		return fixed("Unable to get OS version: %w", err)
 	}
-	return journal, journal.Settle(j.now(), release.VersionID, sets.State)
+	return tried.Settle(j.now(), release.VersionID, sets.State)
 }
 
 func (j *job) sets(ctx context.Context) (slot.Sets, error) {
@@ -40,33 +42,16 @@ func (j *job) sets(ctx context.Context) (slot.Sets, error) {
 	return d.Sets(ctx)
 }
 
-// restage notes what the journal says is in the spare slot: updog may have
-// written it, by hand. What became of it was settled before.
-func (j *job) restage(ctx context.Context, r *updater.Record, journal *update.Journal) {
-	sets, err := j.sets(ctx)
-	if err != nil {
-		return
-	}
-	release, err := osrelease.Read(j.root)
-	if err != nil {
-		return
-	}
-	r.Staged = nil
-	if a := journal.Open(); a != nil && a.Slot == sets.Active.Other().String() {
-		r.Staged = &updater.Staged{Slot: a.Slot, Image: api.UpdateImage{Arch: release.Arch, Version: a.Version, Variant: a.Variant}}
-	}
-}
-
 // flip changes which slot boots next. It needs no network.
-func (j *job) flip(ctx context.Context, change func(context.Context, *slot.Disk, *update.Journal, time.Time) error) (apply, error) {
-	unlock, err := update.Lock(ctx, j.root.UpdateLock(), 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	d, err := slot.Of(j.root)
-	if err != nil {
-		return nil, err
-	}
-	return nil, change(ctx, d, update.LoadJournal(j.root, j.log), j.now())
+func (j *job) flip(ctx context.Context, change func(context.Context, *slot.Disk, *journal.Journal, time.Time) error) error {
+	return j.alone(ctx, func(tried *journal.Journal) error {
+		d, err := slot.Of(j.root)
+		if err != nil {
+			return err
+		}
+		if err := j.settle(ctx, tried); err != nil {
+			return err
+		}
+		return change(ctx, d, tried, j.now())
+	})
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 	"github.com/hostler-os/hostler/internal/update/updatetest"
 	"github.com/hostler-os/hostler/internal/updater"
@@ -186,7 +186,7 @@ func (h *host) settle(running string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if err := update.LoadJournal(h.Host.Root, h.Log).Settle(h.Now(), running, sets.State); err != nil {
+	if err := journal.Load(h.Host.Root, h.Log).Settle(h.Now(), running, sets.State); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -25,11 +26,11 @@ const rehearsalTime = 2 * time.Minute
 // whose migrations failed on a copy of the settings is refused, unless forced.
 // If the settings were changed since that was tried, it is tried again; and if the
 // slot was written long ago, it is read again, of which tell, unless nil, is told.
-func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now time.Time, tell func(Progress)) error {
+func Activate(ctx context.Context, d *slot.Disk, j *journal.Journal, r Rehearser, now time.Time, tell func(Progress)) error {
 	if err := rehearseAgain(ctx, j, r, now); err != nil {
 		return err
 	}
-	if a := j.Open(); a != nil && a.State == Prepared && !a.Forced && a.Rehearsal != nil && a.Rehearsal.State == api.MigrationFailed {
+	if a := j.Open(); a != nil && a.State == api.AttemptPrepared && !a.Forced && a.Rehearsal != nil && a.Rehearsal.State == api.MigrationFailed {
 		return notMigrated(a.Version, a.Rehearsal.Error)
 	}
 	if err := proveAgain(ctx, d, j, now, tell); err != nil {
@@ -38,9 +39,9 @@ func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now ti
 	if _, err := d.Change(ctx, slot.UpgradeToInactive); err != nil {
 		return fixed("Could not mark inactive partition for boot: %w", err)
 	}
-	return j.noteOpen(now, func(a *Attempt) {
-		if a.State == Prepared {
-			a.State, a.Step = Activated, "activate"
+	return j.NoteOpen(now, func(a *journal.Attempt) {
+		if a.State == api.AttemptPrepared {
+			a.State, a.Step = api.AttemptActivated, "activate"
 		}
 	})
 }
@@ -49,9 +50,9 @@ func Activate(ctx context.Context, d *slot.Disk, j *Journal, r Rehearser, now ti
 // because the boot must know which values may not fit. One that was broken off
 // tells nothing of the settings: it is not noted, and one that took too long not as
 // being of these, so that the next activation tries again.
-func rehearseAgain(ctx context.Context, j *Journal, r Rehearser, now time.Time) error {
+func rehearseAgain(ctx context.Context, j *journal.Journal, r Rehearser, now time.Time) error {
 	a := j.Open()
-	if a == nil || a.State != Prepared {
+	if a == nil || a.State != api.AttemptPrepared {
 		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, rehearsalTime)
@@ -70,11 +71,11 @@ func rehearseAgain(ctx context.Context, j *Journal, r Rehearser, now time.Time) 
 	if errors.Is(failure, context.DeadlineExceeded) {
 		report = nil
 	}
-	return j.noteOpen(now, func(a *Attempt) { a.rehearsed(report, failure) })
+	return j.NoteOpen(now, func(a *journal.Attempt) { rehearsed(a, report, failure) })
 }
 
 // rehearsed notes how a rehearsal went; there is no report if there was nothing to migrate.
-func (a *Attempt) rehearsed(report *api.Migration, failure error) {
+func rehearsed(a *journal.Attempt, report *api.Migration, failure error) {
 	a.Rehearsal = nil
 	if failure != nil && report == nil {
 		report = &api.Migration{Rehearsal: true, To: a.Version}
@@ -89,20 +90,15 @@ func (a *Attempt) rehearsed(report *api.Migration, failure error) {
 	a.Rehearsal = &kept
 }
 
-// Force lets Activate take the prepared release, whatever the rehearsal said.
-func Force(j *Journal, now time.Time) error {
-	return j.noteOpen(now, func(a *Attempt) { a.Forced = true })
-}
-
 // Deactivate takes Activate back: the running slot boots next, and the other
 // one stays prepared.
-func Deactivate(ctx context.Context, d *slot.Disk, j *Journal, now time.Time) error {
+func Deactivate(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.Time) error {
 	if _, err := d.Change(ctx, slot.CancelUpgrade); err != nil {
 		return fixed("Failed to modify OS disk partition table: %w", err)
 	}
-	return j.noteOpen(now, func(a *Attempt) {
-		if a.State == Activated {
-			a.State, a.Step = Prepared, "deactivate"
+	return j.NoteOpen(now, func(a *journal.Attempt) {
+		if a.State == api.AttemptActivated {
+			a.State, a.Step = api.AttemptPrepared, "deactivate"
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/tufrepo"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -90,7 +91,7 @@ func (c *Catalog) open(ctx context.Context) error {
 		return fixed("Metadata error: %w", err)
 	}
 	// One process at a time may use what is believed.
-	unlock, err := Lock(ctx, h.Root.MetadataLock(), beliefPatience)
+	unlock, err := durable.Lock(ctx, h.Root.MetadataLock(), beliefPatience, journal.ErrBusy)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,9 @@
 //
 // Start with [Open]: it proves the repository that a [Config] names, reads its
 // manifest, and [Catalog.Choose] decides. An [Installation] then writes a release
-// step by step, [Activate] makes it boot next, [Deactivate] takes that back. The
-// [Journal] remembers what was tried and what became of it. What a manifest means is the affair of
-// package update/manifest, what is authentic that of package tufrepo.
+// step by step, [Activate] makes it boot next, [Deactivate] takes that back. What a
+// manifest means is the affair of package update/manifest, what is authentic that
+// of package tufrepo, what was tried that of package update/journal.
 //
 // Errors carry the texts that the users of the reference's updog know.
 package update

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -64,12 +65,12 @@ func (c *Catalog) describe(ctx context.Context, v manifest.Verdict) (api.UpdateR
 }
 
 // FailedBefore tells of a release, for a [Wish], how it failed on this host.
-func (c *Catalog) FailedBefore(ctx context.Context, j *Journal) func(manifest.Update) string {
+func (c *Catalog) FailedBefore(ctx context.Context, j *journal.Journal) func(manifest.Update) string {
 	return func(u manifest.Update) string {
 		digest, err := c.Digest(ctx, u)
 		if err != nil {
 			return "" // its images are not there: installing it will tell
 		}
-		return j.Failed(u, digest)
+		return j.Failed(u.Version.String(), u.Variant, digest)
 	}
 }

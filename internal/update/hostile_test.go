@@ -18,6 +18,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
@@ -217,7 +218,7 @@ func TestBombs(t *testing.T) {
 			if next, ok := w.sets().Next(); !ok || next != slot.A {
 				t.Errorf("next boots %v, %v: %s, before %s", next, ok, w.words(), before)
 			}
-			if last := w.journal().Last(); last == nil || last.State != Failed {
+			if last := w.journal().Last(); last == nil || last.State != api.AttemptFailed {
 				t.Errorf("the journal says %+v", last)
 			}
 			w.nothingBehind()

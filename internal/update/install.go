@@ -17,6 +17,7 @@ import (
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -42,7 +43,7 @@ type Installation struct {
 	Catalog  *Catalog
 	Update   manifest.Update
 	Disk     *slot.Disk
-	Journal  *Journal
+	Journal  *journal.Journal
 	Progress func(Progress) // nil: nobody looks
 
 	// Rehearse tries on a copy what the first boot of a version will do to the
@@ -68,9 +69,9 @@ type step struct {
 // changed; from then on the spare slot does not boot until the last step. At
 // no time do they touch the flags of the slot that runs.
 var steps = []step{
-	{"check", (*Installation).check},
-	{"fetch migrations", (*Installation).cache},
-	{"rehearse migrations", (*Installation).rehearse},
+	{journal.StepCheck, (*Installation).check},
+	{journal.StepFetch, (*Installation).cache},
+	{journal.StepRehearse, (*Installation).rehearse},
 	{"clear flags", (*Installation).clear},
 	{"write root", func(i *Installation, ctx context.Context) error {
 		return i.write(ctx, "root", i.Update.Images.Root, slot.RootPartition)
@@ -81,17 +82,8 @@ var steps = []step{
 	{"write hash", func(i *Installation, ctx context.Context) error {
 		return i.write(ctx, "hash", i.Update.Images.Hash, slot.HashPartition)
 	}},
-	{stepValid, (*Installation).valid},
+	{journal.StepValid, (*Installation).valid},
 }
-
-// Steps that decide what became of an attempt.
-const (
-	stepValid = "mark valid"
-	stepBoot  = "boot" // of the slot; not this program's
-)
-
-// harmless are the steps before the first that touches the slot.
-var harmless = []string{"", "check", "fetch migrations", "rehearse migrations"}
 
 // Run runs all steps and keeps the journal. After an error the running slot
 // boots as before, and the spare one boots only if the flags were not yet cleared.
@@ -108,17 +100,17 @@ func (i *Installation) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = i.Journal.begin(Attempt{
+	err = i.Journal.Begin(journal.Attempt{
 		Version: i.Update.Version.String(), Variant: i.Update.Variant, Digest: digest, From: i.Catalog.host.Release.VersionID,
-		Slot: i.sets.Active.Other().String(), Started: now().UTC(), Changed: now().UTC(), State: Preparing,
+		Slot: i.sets.Active.Other().String(), Started: now().UTC(), Changed: now().UTC(), State: api.AttemptPreparing,
 	})
 	if err != nil {
 		return err
 	}
 	if err := i.run(ctx); err != nil {
-		return errors.Join(err, i.Journal.note(now(), func(a *Attempt) { a.State, a.Error = Failed, err.Error() }))
+		return errors.Join(err, i.Journal.Note(now(), func(a *journal.Attempt) { a.State, a.Error = api.AttemptFailed, err.Error() }))
 	}
-	return i.Journal.note(now(), func(a *Attempt) { a.State, a.Proved = Prepared, now().UTC() })
+	return i.Journal.Note(now(), func(a *journal.Attempt) { a.State, a.Proved = api.AttemptPrepared, now().UTC() })
 }
 
 func (i *Installation) run(ctx context.Context) error {
@@ -128,7 +120,7 @@ func (i *Installation) run(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := i.Journal.note(i.Catalog.host.Now(), func(a *Attempt) { a.Step = s.name }); err != nil {
+		if err := i.Journal.Note(i.Catalog.host.Now(), func(a *journal.Attempt) { a.Step = s.name }); err != nil {
 			return err
 		}
 		if err := s.run(i, ctx); err != nil {
@@ -239,9 +231,9 @@ func (i *Installation) rehearse(ctx context.Context) error {
 	}
 	to := i.Update.Version
 	report, err := i.Rehearse(ctx, to)
-	noted := i.Journal.note(i.Catalog.host.Now(), func(a *Attempt) {
+	noted := i.Journal.Note(i.Catalog.host.Now(), func(a *journal.Attempt) {
 		a.Forced = i.Force
-		a.rehearsed(report, err)
+		rehearsed(a, report, err)
 	})
 	switch {
 	case err == nil || noted != nil:

@@ -2,7 +2,6 @@ package update
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
@@ -24,7 +24,7 @@ func TestInstallActivateAndGoBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.check()
-	expect := func(words string, state State, next slot.Name) {
+	expect := func(words string, state api.AttemptState, next slot.Name) {
 		t.Helper()
 		if got, _ := w.sets().Next(); w.words() != words || got != next || w.journal().Last().State != state {
 			t.Errorf("flags %s, next %s, journal %+v; want %s, %s, %s", w.words(), got, w.journal().Last(), words, next, state)
@@ -36,18 +36,18 @@ func TestInstallActivateAndGoBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expect("1/0/true 0/1/false ", Prepared, slot.A)
+	expect("1/0/true 0/1/false ", api.AttemptPrepared, slot.A)
 	step(Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil))
-	expect("1/0/true 2/1/false ", Activated, slot.B)
+	expect("1/0/true 2/1/false ", api.AttemptActivated, slot.B)
 	step(Deactivate(t.Context(), w.disk(), w.journal(), now))
-	expect("2/0/true 0/1/false ", Prepared, slot.A)
+	expect("2/0/true 0/1/false ", api.AttemptPrepared, slot.A)
 	step(Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil))
 	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil); err == nil || !strings.Contains(err.Error(), "Could not mark inactive partition for boot: ") {
 		t.Errorf("activated twice: %v", err)
 	}
 	w.boot()
 	step(w.journal().Settle(now, "1.1.0", w.sets().State))
-	expect("1/0/true 2/0/false ", Activated, slot.A) // not marked good: the next boot would go back
+	expect("1/0/true 2/0/false ", api.AttemptActivated, slot.A) // not marked good: the next boot would go back
 	if err := w.install(nil); err == nil {
 		t.Error("an update was written while the running slot is not marked good")
 	}
@@ -91,11 +91,11 @@ func TestCrashAtEveryStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.check()
-			var states []State
+			var states []api.AttemptState
 			for _, a := range w.journal().Attempts {
 				states = append(states, a.State)
 			}
-			if diff := cmp.Diff(states, []State{Interrupted, Interrupted, Prepared}); diff != "" {
+			if diff := cmp.Diff(states, []api.AttemptState{api.AttemptInterrupted, api.AttemptInterrupted, api.AttemptPrepared}); diff != "" {
 				t.Errorf("-got +want:\n%s", diff)
 			}
 		})
@@ -158,7 +158,7 @@ func TestHostileTargets(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
 			last := w.journal().Last()
-			if last.State != Failed || last.Step != test.step || last.Error == "" {
+			if last.State != api.AttemptFailed || last.Step != test.step || last.Error == "" {
 				t.Errorf("the journal says %+v", last)
 			}
 			if next, ok := w.sets().Next(); !ok || next != slot.A {
@@ -195,7 +195,7 @@ func TestBootThatFails(t *testing.T) {
 	if err := j.Settle(now, "1.0.0", w.sets().State); err != nil || len(j.Attempts) != 2 {
 		t.Fatalf("%v, %+v", err, j.Attempts)
 	}
-	if first := j.Attempts[0]; first.State != BootFailed || first.Step != "boot" || first.Error != "units: a.service" {
+	if first := j.Attempts[0]; first.State != api.AttemptBootFailed || first.Step != "boot" || first.Error != "units: a.service" {
 		t.Errorf("the journal says %+v", first)
 	}
 	if a := j.FellBack(); a == nil || a.ID != 1 {
@@ -210,7 +210,7 @@ func TestBootThatFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		how := w.journal().Failed(c.Manifest.Updates[0], digest)
+		how := w.journal().Failed("1.1.0", "v", digest)
 		return how == ""
 	}
 	if chosen() {
@@ -231,6 +231,38 @@ func TestBootThatFails(t *testing.T) {
 	w.check()
 }
 
+// An image that calls itself by its predecessor's name stays an update however
+// often it is installed. A host that updates by itself must not go on for ever.
+func TestReleaseWithAWrongName(t *testing.T) {
+	w := newWorld(t)
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, time.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.boot()
+	if _, err := w.disk().Change(t.Context(), slot.MarkSuccessfulBoot); err != nil {
+		t.Fatal(err)
+	}
+	j := w.journal()
+	if err := j.Settle(time.Now(), "1.0.0", w.sets().State); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(t.Context(), w.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	choice, err := c.Choose(Wish{Failed: c.FailedBefore(t.Context(), j)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "it failed on this host: what booted from slot B calls itself 1.0.0, as was seen on "
+	if reasons := choice.Verdicts[0].Reasons; len(reasons) != 1 || !strings.HasPrefix(reasons[0].Text, want) {
+		t.Errorf("got %+v, want %s", reasons, want)
+	}
+}
+
 func TestJournalThatCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	if err := w.install(nil); err != nil {
@@ -245,27 +277,6 @@ func TestJournalThatCannotBeRead(t *testing.T) {
 	if n := len(w.journal().Attempts); n != 1 {
 		t.Errorf("%d attempts", n)
 	}
-}
-
-func TestLock(t *testing.T) {
-	path := t.TempDir() + "/x/lock"
-	unlock, err := Lock(t.Context(), path, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Lock(t.Context(), path, 30*time.Millisecond); !errors.Is(err, ErrBusy) {
-		t.Errorf("got %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Lock(ctx, path, time.Minute); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	unlock()
-	if unlock, err = Lock(t.Context(), path, 0); err != nil {
-		t.Fatal(err)
-	}
-	unlock()
 }
 
 func TestFreeSpaceOfWhatIsNotThereYet(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // freshFor is for how long what was read back is taken for what is there, while
@@ -23,9 +24,9 @@ const freshFor = 10 * time.Minute
 // it may have waited for days, on a disk that forgets, or within reach of somebody
 // who wrote something else. A slot that is not what was proved does not boot, and
 // is written again by the next preparation. Attempts of programs that kept no sums pass.
-func proveAgain(ctx context.Context, d *slot.Disk, j *Journal, now time.Time, tell func(Progress)) error {
+func proveAgain(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.Time, tell func(Progress)) error {
 	a := j.Open()
-	if a == nil || a.State != Prepared || a.fresh(now) {
+	if a == nil || a.State != api.AttemptPrepared || fresh(a, now) {
 		return nil
 	}
 	sets, err := d.Sets(ctx)
@@ -43,11 +44,11 @@ func proveAgain(ctx context.Context, d *slot.Disk, j *Journal, now time.Time, te
 			return spoilt(ctx, d, j, now, w.Image, err)
 		}
 	}
-	return j.noteOpen(now, func(a *Attempt) { a.Proved = now.UTC() })
+	return j.NoteOpen(now, func(a *journal.Attempt) { a.Proved = now.UTC() })
 }
 
 // fresh tells whether the slot was read back a moment ago, by this clock and since the host was started.
-func (a *Attempt) fresh(now time.Time) bool {
+func fresh(a *journal.Attempt, now time.Time) bool {
 	since := now.Sub(a.Proved)
 	return since >= 0 && since < min(freshFor, uptime())
 }
@@ -67,7 +68,7 @@ var errOther = errors.New("it is not what was written there")
 // parts are the partitions of images.
 var parts = map[string]slot.Kind{"root": slot.RootPartition, "boot": slot.BootPartition, "hash": slot.HashPartition}
 
-func proveImage(ctx context.Context, w Written, s slot.Sets, tell func(Progress)) (err error) {
+func proveImage(ctx context.Context, w api.UpdateWritten, s slot.Sets, tell func(Progress)) (err error) {
 	extent := s.Extents[s.Active.Other()][parts[w.Image]]
 	p, err := image.OpenBack(extent.Path, extent.Offset, extent.Size)
 	if err != nil {
@@ -93,7 +94,7 @@ func proveImage(ctx context.Context, w Written, s slot.Sets, tell func(Progress)
 // spoilt refuses a slot that is not, or cannot be read as, what was proved. Its
 // flags are cleared, and then it counts as not prepared: in this order, so that
 // it never boots. That somebody has had enough of waiting says nothing of the slot.
-func spoilt(ctx context.Context, d *slot.Disk, j *Journal, now time.Time, what string, why error) error {
+func spoilt(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.Time, what string, why error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -111,7 +112,9 @@ func spoilt(ctx context.Context, d *slot.Disk, j *Journal, now time.Time, what s
 	if _, err := d.Change(ctx, slot.ClearInactive); err != nil {
 		return errors.Join(refusal, fixed("Failed to modify OS disk partition table: %w", err))
 	}
-	noted := j.noteOpen(now, func(a *Attempt) { a.State, a.Step, a.Error = Failed, "read back "+what, refusal.Message })
+	noted := j.NoteOpen(now, func(a *journal.Attempt) {
+		a.State, a.Step, a.Error = api.AttemptFailed, "read back "+what, refusal.Message
+	})
 	if noted != nil {
 		return errors.Join(refusal, noted)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // spoil changes a byte of an image in the spare slot.
@@ -43,7 +44,7 @@ func (w *world) activate(now time.Time, tell func(Progress)) error {
 }
 
 func TestSumsAreKept(t *testing.T) {
-	for way, make := range map[string]func(testing.TB) *world{Whole: newWorld, ByDelta: indexed} {
+	for way, make := range map[string]func(testing.TB) *world{api.ByWhole: newWorld, api.ByDelta: indexed} {
 		w := make(t)
 		if err := w.install(nil); err != nil {
 			t.Fatal(err)
@@ -82,7 +83,7 @@ func TestActivateLater(t *testing.T) {
 			t.Errorf("told %v", told)
 		}
 	}
-	if a := w.journal().Last(); a.State != Activated || !a.Proved.Equal(now) {
+	if a := w.journal().Last(); a.State != api.AttemptActivated || !a.Proved.Equal(now) {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -100,7 +101,7 @@ func TestActivateWhatIsSpoilt(t *testing.T) {
 			if !errors.As(err, &e) || !strings.HasPrefix(e.Message, "the "+name+" image of 1.1.0 in slot B is no longer as it was proved at ") || e.Hint == "" {
 				t.Errorf("got %v", err)
 			}
-			if a := w.journal().Last(); a.State != Failed || a.Step != "read back "+name || a.Error == "" || w.words() != "1/0/true 0/0/false " {
+			if a := w.journal().Last(); a.State != api.AttemptFailed || a.Step != "read back "+name || a.Error == "" || w.words() != "1/0/true 0/0/false " {
 				t.Errorf("flags %s, %+v", w.words(), a)
 			}
 			if err := w.activate(w.later(), nil); err == nil || !strings.Contains(err.Error(), "Could not mark inactive partition for boot: ") {
@@ -129,10 +130,10 @@ func TestActivateWhatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := w.journal()
-	if err := j.note(w.host.Now(), func(a *Attempt) { a.Images[1].Size = 1 << 40 }); err != nil {
+	if err := j.Note(w.host.Now(), func(a *journal.Attempt) { a.Images[1].Size = 1 << 40 }); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.activate(w.later(), nil); !strings.Contains(err.Error(), image.ErrTooLarge.Error()) || w.journal().Last().State != Failed {
+	if err := w.activate(w.later(), nil); !strings.Contains(err.Error(), image.ErrTooLarge.Error()) || w.journal().Last().State != api.AttemptFailed {
 		t.Errorf("got %v, %+v", err, w.journal().Last())
 	}
 }
@@ -140,11 +141,11 @@ func TestActivateWhatCannotBeRead(t *testing.T) {
 func TestActivateWithoutASecondLook(t *testing.T) {
 	tests := []struct {
 		what   string
-		change func(*Attempt)
+		change func(*journal.Attempt)
 		after  time.Duration
 	}{
-		{"read back a moment ago", func(*Attempt) {}, time.Second},
-		{"by a program that kept no sums", func(a *Attempt) {
+		{"read back a moment ago", func(*journal.Attempt) {}, time.Second},
+		{"by a program that kept no sums", func(a *journal.Attempt) {
 			a.Proved = time.Time{}
 			for i := range a.Images {
 				a.Images[i].Size, a.Images[i].SHA256 = 0, ""
@@ -157,7 +158,7 @@ func TestActivateWithoutASecondLook(t *testing.T) {
 			if err := w.install(nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.journal().note(w.host.Now(), test.change); err != nil {
+			if err := w.journal().Note(w.host.Now(), test.change); err != nil {
 				t.Fatal(err)
 			}
 			w.spoil("root", 0) // which shows that nobody looks
@@ -190,7 +191,7 @@ func TestActivationBrokenOff(t *testing.T) {
 	before := w.words()
 	ctx, cancel := context.WithCancel(t.Context())
 	err := Activate(ctx, w.disk(), w.journal(), &settings{}, w.later(), func(Progress) { cancel() })
-	if !errors.Is(err, context.Canceled) || w.words() != before || w.journal().Last().State != Prepared {
+	if !errors.Is(err, context.Canceled) || w.words() != before || w.journal().Last().State != api.AttemptPrepared {
 		t.Errorf("got %v; flags %s; %+v", err, w.words(), w.journal().Last())
 	}
 	if err := w.activate(w.later(), nil); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/tufrepo"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -45,13 +46,13 @@ func TestRehearsal(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	last := w.journal().Last()
-	if w.words() != before || last.State != Failed || last.Step != "rehearse migrations" || last.Rehearsal.State != api.MigrationFailed {
+	if w.words() != before || last.State != api.AttemptFailed || last.Step != "rehearse migrations" || last.Rehearsal.State != api.MigrationFailed {
 		t.Errorf("flags %s, before %s; %+v", w.words(), before, last)
 	}
 	if err := w.prepare(true, true, failed, errors.New("there is no way")); err != nil {
 		t.Error(err)
 	}
-	if last := w.journal().Last(); last.State != Prepared || !last.Forced {
+	if last := w.journal().Last(); last.State != api.AttemptPrepared || !last.Forced {
 		t.Errorf("got %+v", last)
 	}
 	w.check()
@@ -93,10 +94,10 @@ func TestActivationRehearsesWhatChanged(t *testing.T) {
 	}
 	// Forced, it is tried all the same: the boot must know what may not fit.
 	forced := &settings{history: 9, failure: errors.New("two values are refused")}
-	if err := errors.Join(Force(j, w.host.Now()), activate(forced)); err != nil {
+	if err := errors.Join(j.Force(w.host.Now()), activate(forced)); err != nil {
 		t.Error(err)
 	}
-	if a := j.Open(); forced.asked != 1 || a.State != Activated || a.Rehearsal.History != 9 {
+	if a := j.Open(); forced.asked != 1 || a.State != api.AttemptActivated || a.Rehearsal.History != 9 {
 		t.Errorf("asked %d times; %+v", forced.asked, a)
 	}
 }
@@ -144,7 +145,7 @@ func TestActivationAfterMending(t *testing.T) {
 	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{history: 8}, w.host.Now(), nil); err != nil {
 		t.Error(err)
 	}
-	if a := w.journal().Last(); a.State != Activated || a.Rehearsal.State != api.MigrationDone {
+	if a := w.journal().Last(); a.State != api.AttemptActivated || a.Rehearsal.State != api.MigrationDone {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -161,17 +162,17 @@ func TestRehearsalThenActivation(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "the settings of this host cannot be brought to 1.1.0: there is no way") {
 		t.Errorf("got %v", err)
 	}
-	if w.words() != before || j.Last().State != Prepared {
+	if w.words() != before || j.Last().State != api.AttemptPrepared {
 		t.Errorf("flags %s, before %s; %+v", w.words(), before, j.Last())
 	}
 	// A later attempt that touched nothing is not the one that is forced.
-	if err := j.begin(Attempt{Version: "1.2.0", State: Failed, Step: "check"}); err != nil {
+	if err := j.Begin(journal.Attempt{Version: "1.2.0", State: api.AttemptFailed, Step: "check"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(Force(j, w.host.Now()), Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now(), nil)); err != nil {
+	if err := errors.Join(j.Force(w.host.Now()), Activate(t.Context(), w.disk(), j, &settings{}, w.host.Now(), nil)); err != nil {
 		t.Error(err)
 	}
-	if a := j.Open(); a == nil || a.State != Activated || !a.Forced || j.Last().Forced {
+	if a := j.Open(); a == nil || a.State != api.AttemptActivated || !a.Forced || j.Last().Forced {
 		t.Errorf("got %+v", j.Attempts)
 	}
 }

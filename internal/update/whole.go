@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update/image"
@@ -73,7 +74,7 @@ func (w *writing) stream(ctx context.Context, from *image.Mark) error {
 		return err
 	}
 	defer body.Close()
-	done := Written{Image: w.done.Image, Way: Whole, Whole: w.target.Length, Fetched: w.target.Length, NoDelta: w.done.NoDelta}
+	done := api.UpdateWritten{Image: w.done.Image, Way: api.ByWhole, Whole: w.target.Length, Fetched: w.target.Length, NoDelta: w.done.NoDelta}
 	if from != nil {
 		done.Fetched, done.Reused = w.target.Length-from.Read, from.Done
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -125,7 +126,7 @@ func (w *world) sets() slot.Sets {
 	return s
 }
 
-func (w *world) journal() *Journal { return LoadJournal(w.host.Root, w.host.Log) }
+func (w *world) journal() *journal.Journal { return journal.Load(w.host.Root, w.host.Log) }
 
 // install is one run of a process that installs what is offered.
 func (w *world) install(before func(string) error) error {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update/delta"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -21,7 +23,7 @@ type writing struct {
 	target tufrepo.Target // the whole image
 	place  *image.Partition
 	now    Progress
-	done   Written
+	done   api.UpdateWritten
 }
 
 // write brings one image into its partition: what is missing of it, if there is
@@ -40,12 +42,12 @@ func (i *Installation) write(ctx context.Context, what, name string, kind slot.K
 	w := &writing{
 		Installation: i, kind: kind, target: target, place: place,
 		now:  Progress{Step: "write " + what, Target: name, Whole: target.Length, Size: target.Length},
-		done: Written{Image: what, Whole: target.Length},
+		done: api.UpdateWritten{Image: what, Whole: target.Length},
 	}
 	if err := w.run(ctx); err != nil {
 		return fixed("Failed writing update data to disk: %s image %s: %w", what, name, err)
 	}
-	return i.Journal.note(i.Catalog.host.Now(), func(a *Attempt) { a.Images = append(a.Images, w.done) })
+	return i.Journal.Note(i.Catalog.host.Now(), func(a *journal.Attempt) { a.Images = append(a.Images, w.done) })
 }
 
 func (w *writing) run(ctx context.Context) error {
@@ -96,7 +98,7 @@ func (w *writing) fromDelta(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.done.Way, w.done.Reused, w.done.Written = ByDelta, w.now.Reused, report.Written
+	w.done.Way, w.done.Reused, w.done.Written = api.ByDelta, w.now.Reused, report.Written
 	w.done.Size, w.done.SHA256 = report.Size, hex.EncodeToString(report.SHA256[:])
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update/delta"
@@ -86,7 +87,7 @@ func TestDelta(t *testing.T) {
 	}
 	for _, i := range last.Images {
 		_, whole := w.file(i.Image + ".lz4")
-		if i.Way != ByDelta || i.NoDelta != "" || i.Whole != int64(len(whole)) || i.Fetched > i.Whole/2 || i.Reused < 400_000 || i.Written != 700_000 {
+		if i.Way != api.ByDelta || i.NoDelta != "" || i.Whole != int64(len(whole)) || i.Fetched > i.Whole/2 || i.Reused < 400_000 || i.Written != 700_000 {
 			t.Errorf("%+v", i)
 		}
 		if w.asked(i.Image + ".lz4") {
@@ -206,7 +207,7 @@ func TestDeltaThatDoesNotDo(t *testing.T) {
 			}
 			w.check()
 			root := w.journal().Last().Images[0]
-			if root.Way != Whole || root.NoDelta == "" || !strings.Contains(root.NoDelta, test.why) || root.Fetched < root.Whole {
+			if root.Way != api.ByWhole || root.NoDelta == "" || !strings.Contains(root.NoDelta, test.why) || root.Fetched < root.Whole {
 				t.Errorf("want %q: %+v", test.why, root)
 			}
 		})
@@ -223,7 +224,7 @@ func TestDeltaFromADamagedSlot(t *testing.T) {
 	}
 	w.check()
 	for _, i := range w.journal().Last().Images {
-		if i.Way != ByDelta {
+		if i.Way != api.ByDelta {
 			t.Errorf("%+v", i)
 		}
 	}
@@ -259,7 +260,7 @@ func TestDeltaIsResumed(t *testing.T) {
 	}
 	w.check()
 	first := w.journal().Last().Images[0]
-	if first.Way != ByDelta || first.Reused < 2_500_000 || first.Fetched+first.Reused > 5_010_000 {
+	if first.Way != api.ByDelta || first.Reused < 2_500_000 || first.Fetched+first.Reused > 5_010_000 {
 		t.Errorf("%+v", first)
 	}
 }
@@ -328,7 +329,7 @@ func TestWholeIsResumed(t *testing.T) {
 		t.Errorf("%d attempts, %d bytes", n, served.Load())
 	}
 	root := w.journal().Last().Images[0]
-	if root.Way != Whole || root.Reused < 3<<20 || root.Fetched > 3_000_000 || root.Written < 1<<20 {
+	if root.Way != api.ByWhole || root.Reused < 3<<20 || root.Fetched > 3_000_000 || root.Written < 1<<20 {
 		t.Errorf("%+v", root)
 	}
 	if _, err := os.Stat(w.host.Root.UpdateMark()); !errors.Is(err, os.ErrNotExist) {

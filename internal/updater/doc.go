@@ -7,8 +7,8 @@
 // only wants to know takes [Updater.Share] and then [Updater.View].
 //
 // What is remembered, the [Record], survives reboots and crashes. What can be
-// seen is not remembered but looked up: the slot that runs, the one that boots
-// next, and so whether an update is staged or ready. A command that was begun
+// seen is not remembered but looked up: in the disk's flags the slot that runs and
+// the one that boots next, in the journal of attempts what is in the spare one. A command that was begun
 // and of which nobody holds the lock any more was interrupted, and counts as
 // failed.
 //

@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
-// Overview is all that is known, also while a command is under way.
+// Overview is all that is known, also while a command is under way. Without a
+// record that can be read there is no status.
 func (u *Updater) Overview(ctx context.Context) (api.Updates, error) {
 	unlock, err := u.Share()
 	running := errors.Is(err, ErrLocked)
@@ -22,22 +23,21 @@ func (u *Updater) Overview(ctx context.Context) (api.Updates, error) {
 	case !running:
 		return api.Updates{}, err
 	}
-	r, err := u.load()
-	if errors.Is(err, ErrNone) {
-		return api.Updates{Running: u.underWay(running, r)}, nil
-	}
-	if err != nil {
-		return api.Updates{}, err
-	}
-	now := u.underWay(running, r)
+	r, unknown := u.load()
+	o := api.Updates{Running: u.underWay(running, r)}
 	if running {
 		r.Begun = nil // nobody interrupted it
 	}
 	v, err := u.view(ctx, r)
-	if err != nil {
-		return api.Updates{}, err
+	o.Last, o.Ended, o.Offer, o.Attempt, o.Problem = v.Last, v.Ended, v.Offer, v.Attempt, v.Problem
+	switch {
+	case unknown == nil:
+		o.Status = &v.Status
+		return o, err
+	case !errors.Is(unknown, ErrNone):
+		o.Problem = unknown.Error() // the next command starts anew
 	}
-	return api.Updates{Status: &v.Status, Running: now, Last: v.Last, Ended: v.Ended, Offer: v.Offer, Problem: v.Problem}, nil
+	return o, nil
 }
 
 // underWay is how far the command is that is under way, if one is. One that has
@@ -56,27 +56,14 @@ func (u *Updater) underWay(running bool, r Record) *api.UpdateWork {
 	return &api.UpdateWork{Command: r.Begun.Command, Started: r.Begun.Started}
 }
 
-// maxJournal bounds the journal of attempts, in bytes.
-const maxJournal = 4 << 20
-
-// History is the updates that were tried on this host, the newest first, as
-// package update keeps them.
+// History is the updates that were tried on this host, the newest first.
 func (u *Updater) History() ([]api.UpdateAttempt, error) {
-	text, err := durable.ReadFile(u.Root.Attempts(), maxJournal)
-	if errors.Is(err, fs.ErrNotExist) {
-		return []api.UpdateAttempt{}, nil
-	}
-	var journal struct {
-		Attempts []api.UpdateAttempt `json:"attempts"`
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &journal)
-	}
+	j, err := journal.Read(u.Root)
 	if err != nil {
-		return nil, fmt.Errorf("read journal of updates: %s: %w", u.Root.Attempts(), err)
+		return nil, err
 	}
-	slices.Reverse(journal.Attempts)
-	return append([]api.UpdateAttempt{}, journal.Attempts...), nil
+	slices.Reverse(j.Attempts)
+	return append([]api.UpdateAttempt{}, j.Attempts...), nil
 }
 
 // cancellable are the commands that may take long; the other is over before

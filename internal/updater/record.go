@@ -19,22 +19,16 @@ import (
 type Record struct {
 	Available []string           `json:"available"` // versions, the newest first, as the last refresh saw them
 	Chosen    *api.UpdateImage   `json:"chosen"`
-	Offered   bool               `json:"offered"` // the last refresh succeeded and chose it
-	Staged    *Staged            `json:"staged"`
-	Begun     *Begun             `json:"begun"`  // the command that is under way, or was interrupted
-	Last      *api.UpdateCommand `json:"last"`   // the command that ended last
-	Before    *api.UpdateCommand `json:"before"` // the last one that was no deactivate
+	Digest    string             `json:"digest,omitempty"` // of the images of what is chosen
+	Offered   bool               `json:"offered"`          // the last refresh succeeded and chose it
+	Begun     *Begun             `json:"begun"`            // the command that is under way, or was interrupted
+	Last      *api.UpdateCommand `json:"last"`             // the command that ended last
+	Before    *api.UpdateCommand `json:"before"`           // the last one that was no deactivate
 
 	Ended map[string]api.UpdateCommand `json:"ended,omitempty"` // the last one of each type
 
 	Failing map[string]Failing `json:"failing,omitempty"` // commands that failed and have not succeeded since
 	Offer   *api.UpdateOffer   `json:"offer,omitempty"`   // as the last successful refresh found it
-}
-
-// Staged is what was written into a slot.
-type Staged struct {
-	Slot  string          `json:"slot"` // A or B
-	Image api.UpdateImage `json:"image"`
 }
 
 // Failing is how often a command failed in a row, with which release, and when last.

@@ -9,6 +9,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/slot"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // View is all that is known at one time.
@@ -16,7 +17,7 @@ type View struct {
 	Record
 	Status  api.UpdateStatus
 	Problem string             // why the slots cannot be seen
-	Attempt *api.UpdateAttempt // that put into the spare slot what is there; nil: none did, or nobody asked
+	Attempt *api.UpdateAttempt // that put into the spare slot what is there; nil: none did
 
 	OutOfDate bool // settings were changed since its rehearsal
 }
@@ -36,37 +37,19 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 		return View{}, err
 	}
 	v := View{Record: r.settled()}
-	if u.failedSince(v.Record) {
-		v.Chosen, v.Offered = nil, false
+	tried := journal.Load(u.Root, u.Log)
+	if v.Chosen != nil && tried.Failed(v.Chosen.Version, v.Chosen.Variant, v.Digest) != "" {
+		v.Chosen, v.Offered = nil, false // since the last refresh; the next one weighs that
 	}
 	sets, err := u.sets(ctx)
 	if err != nil {
 		v.Problem = err.Error()
+	} else {
+		v.Attempt = tried.Staged(sets.Active.Other())
 	}
 	v.Status = v.status(sets, api.UpdateImage{Arch: release.Arch, Version: release.VersionID, Variant: release.VariantID}, u.Now())
 	return v, nil
 }
-
-// failedSince tells whether what the last refresh chose has failed to boot since:
-// the next refresh weighs that, and nobody shall prepare it again before.
-func (u *Updater) failedSince(r Record) bool {
-	if r.Chosen == nil || r.Offer == nil {
-		return false
-	}
-	tried, err := u.History()
-	if err != nil {
-		u.Log.Warn("what was tried is not known", "err", err)
-	}
-	for _, a := range tried {
-		if a.Version == r.Chosen.Version && a.Variant == r.Chosen.Variant {
-			return a.State == bootFailed && a.Changed.After(r.Offer.Now)
-		}
-	}
-	return false
-}
-
-// bootFailed is how package update notes it.
-const bootFailed = "boot-failed"
 
 // sets is what the disk's flags say; nil if they cannot be read.
 func (u *Updater) sets(ctx context.Context) (*slot.Sets, error) {
@@ -87,9 +70,9 @@ func (u *Updater) sets(ctx context.Context) (*slot.Sets, error) {
 
 // status is what the API tells. A host whose flags cannot be read has nothing
 // staged, and boots what it runs.
-func (r Record) status(sets *slot.Sets, running api.UpdateImage, now time.Time) api.UpdateStatus {
+func (v View) status(sets *slot.Sets, running api.UpdateImage, now time.Time) api.UpdateStatus {
 	s := api.UpdateStatus{
-		State: api.UpdateIdle, Available: r.Available, Chosen: r.Chosen, Command: r.shown(now),
+		State: api.UpdateIdle, Available: v.Available, Chosen: v.Chosen, Command: v.shown(now),
 		Active: &api.UpdatePartition{Image: &running, NextToBoot: true},
 	}
 	if s.Available == nil {
@@ -98,7 +81,7 @@ func (r Record) status(sets *slot.Sets, running api.UpdateImage, now time.Time) 
 	if s.Chosen != nil && *s.Chosen == running {
 		s.Chosen = nil // it was installed, and booted
 	}
-	if s.Chosen != nil && r.Offered {
+	if s.Chosen != nil && v.Offered {
 		s.State = api.UpdateAvailable
 	}
 	if sets == nil {
@@ -106,16 +89,17 @@ func (r Record) status(sets *slot.Sets, running api.UpdateImage, now time.Time) 
 	}
 	next, boots := sets.Next()
 	s.Active.NextToBoot = boots && next == sets.Active
-	if stage, ok := r.stage(sets.State); ok {
+	if stage, ok := v.stage(sets.State); ok {
 		s.State = stage
-		s.Staging = &api.UpdatePartition{Image: &r.Staged.Image, NextToBoot: stage == api.UpdateReady}
+		image := api.UpdateImage{Arch: running.Arch, Version: v.Attempt.Version, Variant: v.Attempt.Variant}
+		s.Staging = &api.UpdatePartition{Image: &image, NextToBoot: stage == api.UpdateReady}
 	}
 	return s
 }
 
-// stage is how far the flags say that what was staged has come.
-func (r Record) stage(s slot.State) (api.UpdateState, bool) {
-	if s.Single || r.Staged == nil || r.Staged.Slot != s.Active.Other().String() {
+// stage is how far the flags say that what is in the spare slot has come.
+func (v View) stage(s slot.State) (api.UpdateState, bool) {
+	if s.Single || v.Attempt == nil {
 		return "", false
 	}
 	next, boots := s.Next()

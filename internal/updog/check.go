@@ -7,12 +7,13 @@ import (
 
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 // wish is what the command line asks for. A release that failed to boot here is
 // not wished again.
-func (a *app) wish(ctx context.Context, c *update.Catalog, j *update.Journal) update.Wish {
+func (a *app) wish(ctx context.Context, c *update.Catalog, j *journal.Journal) update.Wish {
 	return update.Wish{Forced: a.forced, IgnoreWaves: a.ignoreWaves, Failed: c.FailedBefore(ctx, j)}
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/delta"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/updatetest"
 )
 
@@ -153,16 +153,16 @@ func TestKillDuringDelta(t *testing.T) {
 		return err
 	})
 	got := call(t, time.Now(), append([]string{"history", "--json"}, args[2:]...)...)
-	var tried []update.Attempt
+	var tried []journal.Attempt
 	if err := json.Unmarshal([]byte(got.Stdout), &tried); err != nil || len(tried) != kills+1 {
 		t.Fatalf("%d attempts, %v", len(tried), err)
 	}
 	for _, a := range tried[1:] {
-		if a.State != update.Interrupted || a.Step != "write root" {
+		if a.State != api.AttemptInterrupted || a.Step != "write root" {
 			t.Errorf("an attempt that was killed is told as %+v", a)
 		}
 	}
-	if last := tried[0]; last.State != update.Prepared || last.Images[0].Way != update.ByDelta || last.Images[0].NoDelta != "" {
+	if last := tried[0]; last.State != api.AttemptPrepared || last.Images[0].Way != api.ByDelta || last.Images[0].NoDelta != "" {
 		t.Errorf("the last attempt is %+v", last)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/hostler-os/hostler/internal/cli"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // history shows the attempts, the newest first.
@@ -31,9 +31,9 @@ func (a *app) history(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) historyJSON(list []update.Attempt) error {
+func (a *app) historyJSON(list []journal.Attempt) error {
 	if list == nil {
-		list = []update.Attempt{}
+		list = []journal.Attempt{}
 	}
 	doc, err := json.Marshal(list)
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -35,22 +36,22 @@ func (a *app) slots() (*slot.Disk, error) {
 }
 
 // alone is the lock that this process updates the host, and the journal.
-func (a *app) alone(ctx context.Context) (*update.Journal, func(), error) {
+func (a *app) alone(ctx context.Context, patience time.Duration) (*journal.Journal, func(), error) {
 	root := paths.Root(a.root)
-	unlock, err := update.Lock(ctx, root.UpdateLock(), 0)
+	unlock, err := journal.Lock(ctx, root, patience)
 	if err != nil {
 		return nil, nil, err
 	}
-	return update.LoadJournal(root, a.log), unlock, nil
+	return journal.Load(root, a.log), unlock, nil
 }
 
 // settled is the journal, after a look at what became of the last attempt, if
 // that can be seen: if there are slots, and nobody is writing one just now.
-func (a *app) settled(ctx context.Context) *update.Journal {
+func (a *app) settled(ctx context.Context) *journal.Journal {
 	root := paths.Root(a.root)
-	j, unlock, err := a.alone(ctx)
+	j, unlock, err := a.alone(ctx, 0)
 	if err != nil {
-		return update.LoadJournal(root, a.log)
+		return journal.Load(root, a.log)
 	}
 	defer unlock()
 	if j.Last() == nil {
@@ -62,7 +63,7 @@ func (a *app) settled(ctx context.Context) *update.Journal {
 	return j
 }
 
-func (a *app) settle(ctx context.Context, j *update.Journal) error {
+func (a *app) settle(ctx context.Context, j *journal.Journal) error {
 	d, err := a.slots()
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (a *app) update(ctx context.Context) error { return a.install(ctx, true) }
 
 // install is update-image, and update-apply after it if asked for.
 func (a *app) install(ctx context.Context, activate bool) error {
-	j, unlock, err := a.alone(ctx)
+	j, unlock, err := a.alone(ctx, journal.Moment)
 	if err != nil {
 		return err
 	}
@@ -214,9 +215,9 @@ func (a *app) updateApply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	activate := func(ctx context.Context, d *slot.Disk, j *update.Journal, now time.Time) error {
+	activate := func(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.Time) error {
 		if a.force {
-			if err := update.Force(j, now); err != nil {
+			if err := j.Force(now); err != nil {
 				return err
 			}
 		}
@@ -228,7 +229,7 @@ func (a *app) updateApply(ctx context.Context) error {
 	return a.maybeReboot(ctx)
 }
 
-func (a *app) activate(ctx context.Context, d *slot.Disk, j *update.Journal, r update.Rehearser, now time.Time) error {
+func (a *app) activate(ctx context.Context, d *slot.Disk, j *journal.Journal, r update.Rehearser, now time.Time) error {
 	tell, done := a.progress()
 	defer done()
 	return update.Activate(ctx, d, j, r, now, tell)
@@ -236,8 +237,8 @@ func (a *app) activate(ctx context.Context, d *slot.Disk, j *update.Journal, r u
 
 func (a *app) updateRevert(ctx context.Context) error { return a.flip(ctx, update.Deactivate) }
 
-func (a *app) flip(ctx context.Context, change func(context.Context, *slot.Disk, *update.Journal, time.Time) error) error {
-	j, unlock, err := a.alone(ctx)
+func (a *app) flip(ctx context.Context, change func(context.Context, *slot.Disk, *journal.Journal, time.Time) error) error {
+	j, unlock, err := a.alone(ctx, journal.Moment)
 	if err != nil {
 		return err
 	}
@@ -245,6 +246,9 @@ func (a *app) flip(ctx context.Context, change func(context.Context, *slot.Disk,
 	d, err := a.slots()
 	if err != nil {
 		return err
+	}
+	if err := a.settle(ctx, j); err != nil { // flags may have been changed by hand
+		a.log.Debug("what became of the last attempt cannot be seen", "err", err)
 	}
 	return change(ctx, d, j, a.now())
 }

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/durable"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // slowServer serves the repository, but holds back the image of the root file
@@ -92,7 +93,7 @@ func TestTwoAtOnce(t *testing.T) {
 // for it, and what is believed is never half of one and half of another.
 func TestBeliefsAreLocked(t *testing.T) {
 	m := newMachine(t, config(t, 7, "latest", true))
-	unlock, err := update.Lock(t.Context(), filepath.Join(m.dir, "run/hostler/metadata.lock"), 0)
+	unlock, err := durable.Lock(t.Context(), filepath.Join(m.dir, "run/hostler/metadata.lock"), 0, journal.ErrBusy)
 	if err != nil {
 		t.Fatal(err)
 	}

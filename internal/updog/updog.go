@@ -23,6 +23,7 @@ import (
 	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
@@ -103,7 +104,7 @@ var hints = []struct {
 	text string
 }{
 	{update.ErrNotGood, "updog slot mark-successful-boot says that it has, if you are sure"},
-	{update.ErrBusy, "wait until it is over; updog history shows how far it is"},
+	{journal.ErrBusy, "wait until it is over; updog history shows how far it is"},
 	{fs.ErrPermission, "updates are root's affair; --root DIR tries things in a sandbox"},
 }
 

@@ -15,9 +15,10 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
+	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/paths"
 	slots "github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/update"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 const (
@@ -41,7 +42,7 @@ func updates(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if changed.Way != update.ByDelta {
+	if changed.Way != api.ByDelta {
 		return nil, fmt.Errorf("the whole image was fetched: %s", changed.NoDelta)
 	}
 	parts := b.times(64, 8)
@@ -223,21 +224,21 @@ func (w *publisher) release(ctx context.Context, version string, image func(stri
 
 // install makes a host that runs an image install the newest release; it tells
 // how the root image came there, and the memory that this took in bytes.
-func (w *publisher) install(ctx context.Context, running []byte) (update.Written, int64, error) {
+func (w *publisher) install(ctx context.Context, running []byte) (api.UpdateWritten, int64, error) {
 	if err := w.runs(ctx, running); err != nil {
-		return update.Written{}, 0, err
+		return api.UpdateWritten{}, 0, err
 	}
 	used, err := peak(exec.CommandContext(ctx, filepath.Join(w.bin, "updog"), "update-image", "--root", string(w.root), "--disk", w.disk, "--active", "A"))
 	if err != nil {
-		return update.Written{}, 0, fmt.Errorf("updog: %w", err)
+		return api.UpdateWritten{}, 0, fmt.Errorf("updog: %w", err)
 	}
 	text, err := os.ReadFile(w.root.Attempts())
 	if err != nil {
-		return update.Written{}, 0, err
+		return api.UpdateWritten{}, 0, err
 	}
-	var journal update.Journal
+	var journal journal.Journal
 	if err := json.Unmarshal(text, &journal); err != nil {
-		return update.Written{}, 0, err
+		return api.UpdateWritten{}, 0, err
 	}
 	return journal.Last().Images[0], used, nil
 }

@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hostler-os/hostler/test/vm/machine"
+
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/update"
-	"github.com/hostler-os/hostler/test/vm/machine"
+	"github.com/hostler-os/hostler/internal/update/journal"
 )
 
 // tools are what images are built with, and run.
@@ -126,9 +127,9 @@ func (h host) flags() slot.Status {
 }
 
 // last is the newest attempt that got as far as the slot.
-func (h host) last() update.Attempt {
+func (h host) last() journal.Attempt {
 	h.t.Helper()
-	var list []update.Attempt
+	var list []journal.Attempt
 	if text := h.Must("updog", "history", "--json"); json.Unmarshal([]byte(text), &list) != nil || len(list) == 0 {
 		h.t.Fatalf("updog history: %s", text)
 	}
@@ -175,7 +176,7 @@ func (h host) migrated(from, to string, way api.MigrationWay) {
 func (h host) comesBack(boot, version, blame string) {
 	h.t.Helper()
 	h.runs(first.version, slot.A, boot)
-	if last := h.last(); last.State != update.BootFailed || last.Version != version {
+	if last := h.last(); last.State != api.AttemptBootFailed || last.Version != version {
 		h.t.Errorf("the last attempt is %+v", last)
 	}
 	if last := h.last(); !strings.Contains(last.Error, blame) {
@@ -233,7 +234,7 @@ func (h host) cutWhileWriting() {
 	h.Cut()
 	h.PowerOn()
 	h.runs(first.version, slot.A, boot)
-	if last := h.last(); last.State != update.Interrupted {
+	if last := h.last(); last.State != api.AttemptInterrupted {
 		h.t.Errorf("the attempt is %+v", last)
 	}
 	if got := h.Must("apiclient", "update", "status"); !strings.Contains(got, "interrupted: prepare") {
@@ -266,7 +267,7 @@ func (h host) panics() {
 	h.PowerOn()
 	h.runs(first.version, slot.A, boot)
 	boot = ""
-	if h.last().State != update.BootFailed {
+	if h.last().State != api.AttemptBootFailed {
 		boot = h.Boot()
 		h.Start("updog", "update-apply", "--reboot")
 	}
@@ -310,7 +311,7 @@ func (h host) good() {
 	if got := h.Must("apiclient", "status"); strings.Contains(got, "did not boot well") {
 		h.t.Errorf("apiclient status tells of what is over:\n%s", got)
 	}
-	if last := h.last(); last.State != update.Booted || last.Version != "3.0.0" {
+	if last := h.last(); last.State != api.AttemptBooted || last.Version != "3.0.0" {
 		h.t.Errorf("the attempt is %+v", last)
 	}
 	h.migrated("1.0.0", "3.0.0", api.WayForward)

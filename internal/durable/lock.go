@@ -1,4 +1,4 @@
-package update
+package durable
 
 import (
 	"context"
@@ -10,26 +10,21 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/hostler-os/hostler/internal/durable"
 )
-
-// ErrBusy is returned when another process is updating the host.
-var ErrBusy = errors.New("another update is under way")
 
 // Lock makes this process the only one that holds the lock file at path, until
 // unlock is called or it dies: the kernel keeps the lock, not the file, so none
-// is ever left behind. It waits that long; the error then is ErrBusy and names
-// the process that holds it.
-func Lock(ctx context.Context, path string, patience time.Duration) (unlock func(), err error) {
-	if err := durable.MkdirAll(durable.OS{}, filepath.Dir(path)); err != nil {
+// is ever left behind. It waits that long; the error then is busy, and names the
+// process that holds it.
+func Lock(ctx context.Context, path string, patience time.Duration, busy error) (unlock func(), err error) {
+	if err := MkdirAll(OS{}, filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	f, err := durable.OpenLock(path)
+	f, err := OpenLock(path)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrBusy)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, busy)
 	defer cancel()
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -1,4 +1,4 @@
-package update
+package journal
 
 import (
 	"encoding/json"
@@ -13,51 +13,22 @@ import (
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/update/manifest"
-)
-
-// State is what became of an attempt. States are never renamed.
-type State string
-
-// The states.
-const (
-	Preparing   State = "preparing"   // the slot is being written
-	Prepared    State = "prepared"    // it is written and valid
-	Activated   State = "activated"   // it boots next
-	Booted      State = "booted"      // it was seen running
-	Failed      State = "failed"      // at a step, with an error
-	Interrupted State = "interrupted" // the process or the power went while preparing
-	BootFailed  State = "boot-failed" // it was tried, and the host came back to the old slot
 )
 
 // Attempt is one update that was tried on this host.
-type Attempt struct {
-	ID      int       `json:"id"`
-	Version string    `json:"version"`
-	Variant string    `json:"variant"`
-	Digest  string    `json:"digest"` // of its images: the same version may be published again, mended
-	From    string    `json:"from"`   // version that ran
-	Slot    string    `json:"slot"`   // A or B, that it was written to
-	Started time.Time `json:"started"`
-	Changed time.Time `json:"changed"` // of state or step
-	State   State     `json:"state"`
-	Step    string    `json:"step"`            // the last one that was begun
-	Error   string    `json:"error,omitempty"` // why it failed
-	Images  []Written `json:"images,omitempty"`
-	Proved  time.Time `json:"proved,omitzero"` // when the images were last read back, and were right
+type Attempt = api.UpdateAttempt
 
-	Rehearsal *api.Migration `json:"rehearsal,omitempty"` // of the migration at its first boot
-	Forced    bool           `json:"forced,omitempty"`    // whatever the rehearsal said
-}
-
-// Written is an image that an attempt has brought into its partition.
-type Written = api.UpdateWritten
-
-// How an image came here. These are never renamed.
+// The steps of an attempt that decide what becomes of it; package update has others.
 const (
-	ByDelta = "delta"
-	Whole   = "whole"
+	StepCheck    = "check"
+	StepFetch    = "fetch migrations"
+	StepRehearse = "rehearse migrations"
+	StepValid    = "mark valid" // the last one of preparing
+	StepBoot     = "boot"       // of the slot, which is not a program's
 )
+
+// harmless are the steps before the first that touches the slot.
+var harmless = []string{"", StepCheck, StepFetch, StepRehearse}
 
 // Journal is the attempts on a host, the oldest first. It survives reboots.
 type Journal struct {
@@ -67,24 +38,36 @@ type Journal struct {
 }
 
 const (
-	maxAttempts    = 100 // in the journal; the oldest are forgotten
-	maxJournalSize = 4 << 20
-	maxError       = 1 << 10 // bytes of what was told, where there is little room
+	maxAttempts = 100     // in the journal; the oldest are forgotten
+	maxSize     = 4 << 20 // of the journal in bytes
+	maxError    = 1 << 10 // bytes of what was told, where there is little room
 )
 
-// LoadJournal reads the journal below root. One that cannot be read starts
+// Load reads the journal below root. One that cannot be read starts
 // anew: history is worth less than that the host can be updated.
-func LoadJournal(root paths.Root, log *slog.Logger) *Journal {
+func Load(root paths.Root, log *slog.Logger) *Journal {
+	j, err := Read(root)
+	if err != nil {
+		log.Warn("starting the journal of updates anew", "err", err)
+		return &Journal{path: root.Attempts()}
+	}
+	return j
+}
+
+// Read is Load for those who would rather know. A journal that is not there is empty.
+func Read(root paths.Root) (*Journal, error) {
 	j := &Journal{path: root.Attempts()}
-	text, err := durable.ReadFile(j.path, maxJournalSize)
+	text, err := durable.ReadFile(j.path, maxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
 	if err == nil {
 		err = json.Unmarshal(text, j)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("journal of updates cannot be read, starting anew", "path", j.path, "err", err)
-		j.Attempts = nil
+	if err != nil {
+		return nil, fmt.Errorf("read journal of updates: %s: %w", j.path, err)
 	}
-	return j
+	return j, nil
 }
 
 func (j *Journal) save() error {
@@ -105,12 +88,12 @@ func (j *Journal) save() error {
 // decides nothing; of the last attempt it goes last.
 func (j *Journal) encode() ([]byte, error) {
 	text, err := json.MarshalIndent(j, "", "  ")
-	for i := 0; err == nil && len(text) >= maxJournalSize && i < len(sheds); i++ {
+	for i := 0; err == nil && len(text) >= maxSize && i < len(sheds); i++ {
 		older := j.Attempts[:max(0, len(j.Attempts)-1)]
 		for n := range older {
 			sheds[i](&older[n])
 		}
-		if text, err = json.MarshalIndent(j, "", "  "); err == nil && len(text) >= maxJournalSize {
+		if text, err = json.MarshalIndent(j, "", "  "); err == nil && len(text) >= maxSize {
 			sheds[i](j.Last())
 			text, err = json.MarshalIndent(j, "", "  ")
 		}
@@ -120,12 +103,12 @@ func (j *Journal) encode() ([]byte, error) {
 
 // sheds are what attempts can do without, by how little it is missed.
 var sheds = []func(*Attempt){
-	(*Attempt).shedDetails,
-	(*Attempt).shedLists,
+	shedDetails,
+	shedLists,
 }
 
 // shedDetails forgets how the rehearsal went; not how it ended.
-func (a *Attempt) shedDetails() {
+func shedDetails(a *Attempt) {
 	a.Error = a.Error[:min(len(a.Error), maxError)]
 	if a.Rehearsal != nil {
 		a.Rehearsal.Steps, a.Rehearsal.Diff, a.Rehearsal.Warnings = nil, nil, nil
@@ -133,7 +116,7 @@ func (a *Attempt) shedDetails() {
 }
 
 // shedLists forgets which values did not fit; the next boot then lets none of them pass.
-func (a *Attempt) shedLists() {
+func shedLists(a *Attempt) {
 	if a.Rehearsal != nil {
 		a.Rehearsal.Violations, a.Rehearsal.Before = nil, nil
 	}
@@ -147,7 +130,7 @@ func (j *Journal) Last() *Attempt {
 	return &j.Attempts[len(j.Attempts)-1]
 }
 
-func (j *Journal) begin(a Attempt) error {
+func (j *Journal) Begin(a Attempt) error {
 	a.ID = 1
 	if last := j.Last(); last != nil {
 		a.ID = last.ID + 1
@@ -156,14 +139,19 @@ func (j *Journal) begin(a Attempt) error {
 	return j.save()
 }
 
-// note changes the last attempt.
-func (j *Journal) note(now time.Time, change func(*Attempt)) error {
+// Note changes the last attempt.
+func (j *Journal) Note(now time.Time, change func(*Attempt)) error {
 	return j.amend(j.Last(), now, change)
 }
 
-// noteOpen changes the attempt whose end is not known yet.
-func (j *Journal) noteOpen(now time.Time, change func(*Attempt)) error {
+// NoteOpen changes the attempt whose end is not known yet.
+func (j *Journal) NoteOpen(now time.Time, change func(*Attempt)) error {
 	return j.amend(j.Open(), now, change)
+}
+
+// Force lets the prepared release be activated, whatever its rehearsal said.
+func (j *Journal) Force(now time.Time) error {
+	return j.NoteOpen(now, func(a *Attempt) { a.Forced = true })
 }
 
 func (j *Journal) amend(a *Attempt, now time.Time, change func(*Attempt)) error {
@@ -182,12 +170,12 @@ func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
 	if a == nil {
 		return nil
 	}
-	state := a.outcome(running, s)
+	state := outcome(a, running, s)
 	if state == a.State {
 		return nil
 	}
-	if state == Failed {
-		a.Step, a.Error = stepBoot, "what booted from slot "+a.Slot+" calls itself "+running
+	if state == api.AttemptFailed {
+		a.Step, a.Error = StepBoot, "what booted from slot "+a.Slot+" calls itself "+running
 	}
 	a.State, a.Changed = state, now.UTC()
 	return j.save()
@@ -198,23 +186,23 @@ func (j *Journal) Settle(now time.Time, running string, s slot.State) error {
 // been tried, has no try left and never booted well is one that failed: the boot
 // loader went back to the other. One that runs and is not marked good may still
 // fail. Until the attempt's own last step, flags are those of an earlier one.
-func (a *Attempt) outcome(running string, s slot.State) State {
+func outcome(a *Attempt, running string, s slot.State) api.AttemptState {
 	here, spare := a.Slot == s.Active.String(), s.Sets[s.Active.Other()]
 	switch {
-	case a.State == Preparing && (here || a.Step != stepValid || !spare.Valid()):
-		return Interrupted
+	case a.State == api.AttemptPreparing && (here || a.Step != StepValid || !spare.Valid()):
+		return api.AttemptInterrupted
 	case here && !s.Good():
 		return a.State
 	case here && a.Version != running:
-		return Failed // the publisher gave it a wrong name; as it stays an update, it would be installed for ever
+		return api.AttemptFailed // the publisher gave it a wrong name; as it stays an update, it would be installed for ever
 	case here, spare.Successful():
-		return Booted
+		return api.AttemptBooted
 	case spare.Priority() > 0 && spare.Tries() == 0:
-		return BootFailed
+		return api.AttemptBootFailed
 	case spare.Priority() > 0:
-		return Activated
+		return api.AttemptActivated
 	case spare.Valid():
-		return Prepared
+		return api.AttemptPrepared
 	}
 	return a.State
 }
@@ -222,13 +210,14 @@ func (a *Attempt) outcome(running string, s slot.State) State {
 // Open is the last attempt whose end is not known yet; nil if there is none, or
 // if a later one has touched the slot since.
 func (j *Journal) Open() *Attempt {
-	for i := range slices.Backward(j.Attempts) {
-		switch a := &j.Attempts[i]; {
-		case a.State == Preparing || a.State == Prepared || a.State == Activated:
-			return a
-		case !slices.Contains(harmless, a.Step):
-			return nil
-		}
+	return j.latest(api.AttemptPreparing, api.AttemptPrepared, api.AttemptActivated)
+}
+
+// Staged is the attempt that has put into a slot what waits there, or boots next;
+// nil if none has. Whether it is there still is for the flags to say.
+func (j *Journal) Staged(in slot.Name) *Attempt {
+	if a := j.latest(api.AttemptPrepared, api.AttemptActivated); a != nil && a.Slot == in.String() {
+		return a
 	}
 	return nil
 }
@@ -237,7 +226,7 @@ func (j *Journal) Open() *Attempt {
 // images in bytes; "" if there is none.
 func (j *Journal) Prepared() (version string, size int64) {
 	a := j.Open()
-	if a == nil || a.State != Prepared {
+	if a == nil || a.State != api.AttemptPrepared {
 		return "", 0
 	}
 	for _, w := range a.Images {
@@ -248,10 +237,13 @@ func (j *Journal) Prepared() (version string, size int64) {
 
 // FellBack is the last attempt that touched the slot, if it was tried and the
 // host came back to the old one; otherwise nil.
-func (j *Journal) FellBack() *Attempt {
+func (j *Journal) FellBack() *Attempt { return j.latest(api.AttemptBootFailed) }
+
+// latest is the last attempt in one of these states, unless a later one has touched the slot.
+func (j *Journal) latest(states ...api.AttemptState) *Attempt {
 	for i := range slices.Backward(j.Attempts) {
 		switch a := &j.Attempts[i]; {
-		case a.State == BootFailed:
+		case slices.Contains(states, a.State):
 			return a
 		case !slices.Contains(harmless, a.Step):
 			return nil
@@ -264,31 +256,31 @@ func (j *Journal) FellBack() *Attempt {
 // not well, for the old one to tell after it has taken over again.
 func (j *Journal) NoteHealth(now time.Time, running, blame string, s slot.State) error {
 	a := j.Open()
-	if a == nil || a.State == Preparing || a.Slot != s.Active.String() || a.Version != running {
+	if a == nil || a.State == api.AttemptPreparing || a.Slot != s.Active.String() || a.Version != running {
 		return nil
 	}
-	a.Step, a.Error, a.Changed = stepBoot, blame, now.UTC()
+	a.Step, a.Error, a.Changed = StepBoot, blame, now.UTC()
 	return j.save()
 }
 
 // Failed tells how a release with these images failed on this host once it was
 // installed, or "" if it has not, or if it has booted since.
-func (j *Journal) Failed(u manifest.Update, digest string) (how string) {
+func (j *Journal) Failed(version, variant, digest string) (how string) {
 	for _, a := range j.Attempts {
-		if a.Version != u.Version.String() || a.Variant != u.Variant || a.Digest != digest {
+		if a.Version != version || a.Variant != variant || a.Digest != digest {
 			continue
 		}
 		switch a.State {
-		case BootFailed:
+		case api.AttemptBootFailed:
 			how = "it did not boot from slot " + a.Slot + ", as was seen on " + a.Changed.Format(time.DateOnly)
 			if a.Error != "" {
 				how += ": " + a.Error
 			}
-		case Failed:
-			if a.Step == stepBoot {
+		case api.AttemptFailed:
+			if a.Step == StepBoot {
 				how = a.Error + ", as was seen on " + a.Changed.Format(time.DateOnly)
 			}
-		case Booted:
+		case api.AttemptBooted:
 			how = ""
 		}
 	}

@@ -1,4 +1,4 @@
-package update
+package journal
 
 import (
 	"encoding/json"
@@ -27,24 +27,24 @@ func talkative() *api.Migration {
 // What migrations print must not make the host forget which releases failed.
 func TestJournalOfTalkativeMigrations(t *testing.T) {
 	root, now := paths.Root(t.TempDir()), time.Now()
-	j := LoadJournal(root, slog.New(slog.DiscardHandler))
+	j := Load(root, slog.New(slog.DiscardHandler))
 	report := talkative().Trimmed()
 	const attempts = 8
 	for i := range attempts {
-		if err := j.begin(Attempt{Version: fmt.Sprintf("1.%d.0", i), State: BootFailed}); err != nil {
+		if err := j.Begin(Attempt{Version: fmt.Sprintf("1.%d.0", i), State: api.AttemptBootFailed}); err != nil {
 			t.Fatal(err)
 		}
 		kept := report
-		if err := j.note(now, func(a *Attempt) { a.Error, a.Rehearsal = report.Error.Message, &kept }); err != nil {
+		if err := j.Note(now, func(a *Attempt) { a.Error, a.Rehearsal = report.Error.Message, &kept }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	again := LoadJournal(root, slog.New(slog.DiscardHandler))
+	again := Load(root, slog.New(slog.DiscardHandler))
 	if len(again.Attempts) != attempts {
 		t.Fatalf("%d attempts are left", len(again.Attempts))
 	}
 	for i, a := range again.Attempts {
-		if a.State != BootFailed || a.Rehearsal == nil || a.Rehearsal.State != api.MigrationFailed || a.Rehearsal.Error == nil {
+		if a.State != api.AttemptBootFailed || a.Rehearsal == nil || a.Rehearsal.State != api.MigrationFailed || a.Rehearsal.Error == nil {
 			t.Errorf("attempt %d: %s, %+v", i, a.State, a.Rehearsal)
 		}
 	}
