@@ -52,6 +52,7 @@ func (e *Engine) settled(r *running) {
 		e.forget(r.ends)
 	}
 	phase, left := r.rec.Phase, r.rec.remaining(e.cfg.Now())
+	r.draft = nil // a try may wait for long, and its files are written
 	e.publish(r)
 	switch phase {
 	case phaseOver:
@@ -76,6 +77,7 @@ func (e *Engine) publish(r *running) {
 	defer e.mu.Unlock()
 	r.shown = r.rec.Change
 	r.shown.Tasks = slices.Clone(r.rec.Change.Tasks)
+	r.size = r.rec.size
 	e.tell(r, nil)
 }
 

@@ -331,3 +331,25 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("vault %s", w.file("/etc/vault"))
 	}
 }
+
+// Those that wait for their turn are journalled, whatever their size.
+func TestLargeChangesDoNotWaitInNumbers(t *testing.T) {
+	w := open(t, t.TempDir())
+	release := make(chan struct{})
+	w.commands.set(hanging(release))
+	if _, err := w.Submit(t.Context(), set("a=first")); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	waiting := 0
+	for ; err == nil && waiting < 64; waiting++ {
+		r := set(fmt.Sprintf("b=%s%d", strings.Repeat("x", 2<<20), waiting))
+		r.Keep = true
+		_, err = w.Submit(t.Context(), r)
+	}
+	if code(err) != api.CodeUnavailable || !strings.Contains(err.Error(), "too large for one more") || waiting < 3 {
+		t.Errorf("%d changes wait, then %v", waiting, err)
+	}
+	close(release)
+	w.close(t)
+}

@@ -36,6 +36,8 @@ type record struct {
 	Keep     bool          `json:"keep,omitempty"`
 	Boot     string        `json:"boot,omitempty"`
 	Try      tryClock      `json:"try,omitzero"`
+
+	size int // bytes that the store was last given, or gave
 }
 
 // formerValue is what a layer held for a key before and after a change; nil is nothing.
@@ -77,6 +79,7 @@ func (r *record) encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode change %d: %w", r.Change.ID, err)
 	}
+	r.size = len(data)
 	return data, nil
 }
 
@@ -85,6 +88,7 @@ func parseRecord(data []byte) (*record, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("read a change's record: %w", err)
 	}
+	r.size = len(data)
 	return &r, nil
 }
 

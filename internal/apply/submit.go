@@ -28,6 +28,7 @@ type running struct {
 
 	// Guarded by Engine.mu.
 	shown   api.Change
+	size    int           // of the record, in bytes
 	settled chan struct{} // closed, and made anew, when shown is or becomes settled
 	clock   *time.Timer   // of a try
 	expired bool
@@ -223,6 +224,9 @@ func (d *draft) formerFiles() []formerFile {
 func (e *Engine) commit(ctx context.Context, r Request, d *draft, rec record) (*running, error) {
 	run := newRunning(rec)
 	run.draft = d
+	if err := e.checkWaiting(r, rec); err != nil {
+		return nil, err
+	}
 	by := datastore.Author{Caller: r.Caller, Transaction: r.Transaction, Reason: r.Reason}
 	var remember func()
 	err := e.update(ctx, by, func(tx *datastore.Tx) (err error) {

@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -197,5 +198,40 @@ func TestConfirmOfOthers(t *testing.T) {
 	c := must(t, w.do(t, set("a=a1")), api.StateDone)
 	if _, err := w.Confirm(t.Context(), c.ID, api.Caller{}); code(err) != api.CodeConflict {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Tries are kept until they end, so that there must not be any number of them.
+func TestTriesAreFew(t *testing.T) {
+	for name, tc := range map[string]struct {
+		value string
+		most  int
+	}{
+		"many":  {"x", 32},
+		"large": {strings.Repeat("x", 2<<20), 12},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			root := t.TempDir()
+			w := open(t, root)
+			tries := 0
+			var err error
+			for ; err == nil && tries <= tc.most; tries++ {
+				_, err = w.Submit(t.Context(), trial(fmt.Sprintf("a=%s%d", tc.value, tries)))
+				synctest.Wait()
+			}
+			if code(err) != api.CodeConflict || !strings.Contains(err.Error(), "are being tried already") {
+				t.Fatalf("%s: %d tries, %v", name, tries, err)
+			}
+			w.close(t)
+			w = open(t, root)
+			if _, err := w.Submit(t.Context(), trial("a=again")); code(err) != api.CodeConflict {
+				t.Errorf("%s: after a restart: %v", name, err)
+			}
+			must(t, w.do(t, set("b=b1")), api.StateDone)
+			time.Sleep(6 * time.Minute)
+			synctest.Wait()
+			must(t, w.do(t, trial("a=again")), api.StateTrying)
+			w.close(t)
+		})
 	}
 }
