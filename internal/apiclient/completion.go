@@ -168,35 +168,6 @@ func (a *app) completeChanges(states ...api.State) completer {
 	}
 }
 
-const completionHelp = `Prints a script that teaches your shell to complete commands, options and keys;
-keys come from the server. That of bash needs the package bash-completion.
-
-  bash:  apiclient completion bash > /etc/bash_completion.d/apiclient
-  zsh:   apiclient completion zsh > "${fpath[1]}/_apiclient"
-  fish:  apiclient completion fish > ~/.config/fish/completions/apiclient.fish`
-
-func newCompletion(a *app) *cobra.Command {
-	scripts := map[string]func(*cobra.Command) error{
-		"bash": func(root *cobra.Command) error { return root.GenBashCompletionV2(a.Out, true) },
-		"zsh":  func(root *cobra.Command) error { return root.GenZshCompletion(a.Out) },
-		"fish": func(root *cobra.Command) error { return root.GenFishCompletion(a.Out, true) },
-	}
-	return &cobra.Command{
-		Use:       "completion bash|zsh|fish",
-		Short:     "print a completion script for your shell",
-		Long:      completionHelp,
-		Args:      exactlyOne("shell"),
-		ValidArgs: []string{"bash", "zsh", "fish"},
-		RunE: func(c *cobra.Command, args []string) error {
-			script, ok := scripts[args[0]]
-			if !ok {
-				return usagef("Unknown shell '%s'", args[0])
-			}
-			return script(c.Root())
-		},
-	}
-}
-
 // newMan is for packagers.
 func newMan(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{

@@ -76,8 +76,6 @@ func addGlobals(a *app, root *cobra.Command) {
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log level debug; raw also prints the status line")
 	clihelp.Use(root)
-	root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(cli.Levels(), cobra.ShellCompDirectiveNoFileComp))
-	root.MarkPersistentFlagDirname("root")
 }
 
 func addCommands(a *app, root *cobra.Command) {
@@ -90,7 +88,8 @@ func addCommands(a *app, root *cobra.Command) {
 	add(groupSettings, newGet(a), newSet(a), newUnset(a), newApply(a), newExplain(a), newLint(a))
 	add(groupChanges, newPlan(a), newDiff(a), newConfirm(a), newUndo(a), newChanges(a), newHistory(a), newWatch(a))
 	add(groupHost, newStatus(a), newWhoami(a), newReboot(a), newUpdate(a), newExec(a), newReport(a), newEphemeralStorage(a))
-	add(groupOther, newRaw(a), newCompletion(a), newMan(root))
+	add(groupOther, newRaw(a), newMan(root))
+	add(groupOther, clihelp.Completion(root, "commands, options and keys;\nkeys come from the server."))
 }
 
 // runE fits functions that need no cobra to cobra.

@@ -91,6 +91,7 @@ func newCommand(a *app) *cobra.Command {
 			RunE: func(c *cobra.Command, _ []string) error { return sub.run(a, c.Context()) },
 		})
 	}
+	clihelp.CompleteValues(root)
 	return root
 }
 

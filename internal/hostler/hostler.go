@@ -18,6 +18,7 @@ import (
 	"github.com/hostler-os/hostler/internal/apiclient"
 	"github.com/hostler-os/hostler/internal/apiserver"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/healthcheck"
 	"github.com/hostler-os/hostler/internal/lint"
 	"github.com/hostler-os/hostler/internal/migrator"
@@ -32,29 +33,31 @@ import (
 
 const name = "hostler"
 
-// program is one of the programs; alias is a further name that links use.
+// program is one of the programs; alias is a further name that links use. One
+// that people type can be asked by shells how its command line goes on.
 type program struct {
 	name, alias, summary string
 	run                  cli.Program
+	typed                bool
 }
 
 var programs = []program{
-	{"apiserver", "", "own the settings, serve the API, apply changes", apiserver.Run},
-	{"apiclient", "", "read and change settings through the API", apiclient.Run},
-	{"schnauzer", "schnauzer-v2", "render templates, with or without a server", schnauzer.Run},
-	{"sundog", "", "boot: user data, setting generators, the first apply", sundog.Run},
-	{"early-boot-config", "", "stage user data at the first boot", sundog.EarlyBootConfig},
-	{"settings-committer", "", "commit what boot programs have staged", sundog.SettingsCommitter},
-	{"thar-be-settings", "", "render files and restart services", sundog.TharBeSettings},
-	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf},
-	{"lint", "", "check user data without a server", lint.Run},
-	{"schema", "", "print the JSON Schema of a variant's user data, for editors", lint.Schema},
-	{"migrator", "", "bring the settings to the version that boots", migrator.Run},
-	{"health", "", "judge whether the host has booted well", healthcheck.Run},
-	{"signpost", "", "show and change which set of partitions boots", signpost.Run},
-	{"thar-be-updates", "", "run one command of an update, for the API", tharbeupdates.Run},
-	{"updog", "", "find an update, write it into the spare set, make it boot next", updog.Run},
-	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets)},
+	{"apiserver", "", "own the settings, serve the API, apply changes", apiserver.Run, false},
+	{"apiclient", "", "read and change settings through the API", apiclient.Run, true},
+	{"schnauzer", "schnauzer-v2", "render templates, with or without a server", schnauzer.Run, true},
+	{"sundog", "", "boot: user data, setting generators, the first apply", sundog.Run, true},
+	{"early-boot-config", "", "stage user data at the first boot", sundog.EarlyBootConfig, false},
+	{"settings-committer", "", "commit what boot programs have staged", sundog.SettingsCommitter, false},
+	{"thar-be-settings", "", "render files and restart services", sundog.TharBeSettings, false},
+	{"storewolf", "", "link the inventory; defaults need no storing", sundog.Storewolf, false},
+	{"lint", "", "check user data without a server", lint.Run, true},
+	{"schema", "", "print the JSON Schema of a variant's user data, for editors", lint.Schema, true},
+	{"migrator", "", "bring the settings to the version that boots", migrator.Run, true},
+	{"health", "", "judge whether the host has booted well", healthcheck.Run, true},
+	{"signpost", "", "show and change which set of partitions boots", signpost.Run, true},
+	{"thar-be-updates", "", "run one command of an update, for the API", tharbeupdates.Run, false},
+	{"updog", "", "find an update, write it into the spare set, make it boot next", updog.Run, true},
+	{"sandbox", "", "lay out a folder in which the others run without privileges", sandbox.Run(assets.Assets), true},
 }
 
 // Run is the program hostler, or the one that args[0] names.
@@ -75,6 +78,9 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 }
 
 func dispatch(ctx context.Context, args []string, s cli.Streams) int {
+	if clihelp.ForShells(args) {
+		return complete(ctx, args, s)
+	}
 	switch args[0] {
 	case "-h", "--help", "help":
 		help(s.Out)
@@ -130,6 +136,7 @@ Options:
   -h, --help      show help
       --version   print the version
 
+hostler completion bash|zsh|fish prints a completion script for your shell.
 Exit codes: 0 ok, 1 failed, 2 wrong usage; programs tell of further ones.
 Run 'hostler PROGRAM --help' for more about a program.
 `)

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -69,6 +70,7 @@ func Command(root func() paths.Root) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&variant, "variant", "", "judge by the model of this `VARIANT`; default that of the image")
+	completeVariants(c, root)
 	clihelp.Output(c, &format)
 	return c
 }
@@ -87,17 +89,31 @@ func judge(root paths.Root, variant, file string, in io.Reader) (api.LintResult,
 	return result, nil
 }
 
+// completeVariants lets shells complete the option --variant.
+func completeVariants(c *cobra.Command, root func() paths.Root) {
+	_ = c.RegisterFlagCompletionFunc("variant", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		share, _ := share(root())
+		names, _ := model.Variants(share)
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// share is what the image below root brings, and which variant it is; without
+// an image, what is embedded.
+func share(root paths.Root) (fs.FS, string) {
+	share := os.DirFS(root.Share())
+	own, err := model.ImageVariant(share)
+	if err != nil {
+		return assets.Assets, ""
+	}
+	return share, own
+}
+
 // loadModel loads a variant's model: from the image below root if that has one,
 // else from what is embedded. An empty variant is the image's own.
 func loadModel(root paths.Root, variant string) (*model.Model, error) {
-	var share fs.FS = os.DirFS(root.Share())
-	own, err := model.ImageVariant(share)
-	if err != nil {
-		share = assets.Assets
-	}
-	if variant == "" {
-		variant = own
-	}
+	share, own := share(root)
+	variant = cmp.Or(variant, own)
 	if variant != "" {
 		return model.Load(share, variant)
 	}

@@ -38,6 +38,7 @@ func Schema(ctx context.Context, args []string, s cli.Streams) int {
 		},
 	}
 	c.Flags().StringVar(&variant, "variant", "", "of this `VARIANT`; default that of the image")
+	completeVariants(c, func() paths.Root { return paths.Root(root) })
 	c.Flags().StringVar(&root, "root", string(paths.Host), "of the image below this folder: `DIR`")
 	return execute(ctx, c, args, s)
 }

@@ -87,6 +87,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	now.Flags().BoolVar(&a.useKept, "use-kept", false, "going back, take the settings that the older version had left, even if settings changed since")
 	root.AddCommand(now, newStatus(a), newRehearse(a), newImport(a), newExport(a))
+	root.AddCommand(clihelp.Completion(root, clihelp.CommandsAndOptions))
 	return root
 }
 

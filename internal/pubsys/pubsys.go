@@ -136,7 +136,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "pubsys COMMAND", Short: "publish releases in signed repositories", Long: help, Version: cli.Version(),
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -155,7 +155,6 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: groupUpkeep, Title: "Upkeep:"}, &cobra.Group{ID: groupOther, Title: "Other:"},
 	)
 	root.SetHelpCommandGroupID(groupOther)
-	root.SetCompletionCommandGroupID(groupOther)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
@@ -166,6 +165,7 @@ func (a *app) root() *cobra.Command {
 	add(groupReleases, a.releaseCommand(), a.listCommand(), a.waveCommand(), a.maxVersionCommand(), a.unpublishCommand())
 	add(groupUpkeep, a.refreshCommand(), a.checkExpirations(), a.validateCommand(), a.bundleCommand(), a.pruneCommand())
 	add(groupOther, manCommand(root))
+	add(groupOther, clihelp.Completion(root, clihelp.CommandsAndOptions))
 	return root
 }
 

@@ -67,6 +67,7 @@ func newCommand(assets fs.FS) *cobra.Command {
 		newPrint("restarts", "print the commands that a host would have run", PrintRestarts),
 		newDisk(),
 	)
+	clihelp.CompleteValues(command)
 	return command
 }
 
@@ -85,6 +86,10 @@ func newNew(assets fs.FS) *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&options.Variant, "variant", "metal-dev", "`VARIANT` of the host that it stands for")
+	_ = command.RegisterFlagCompletionFunc("variant", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		names, _ := model.Variants(assets)
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
 	command.Flags().BoolVar(&options.Renew, "force", false, "renew an existing sandbox's models, variants and templates")
 	return command
 }

@@ -137,6 +137,7 @@ func newRoot(a *app) *cobra.Command {
 	f.StringVar(&a.root, "root", "", "use the socket below this folder, such as a sandbox: `DIR`/run/api.sock")
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 	root.AddCommand(newRender(a), newRenderFile(a))
+	root.AddCommand(clihelp.Completion(root, clihelp.CommandsAndOptions))
 	root.SetGlobalNormalizationFunc(otherNames)
 	return root
 }

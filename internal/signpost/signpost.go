@@ -11,6 +11,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/nearest"
 	"github.com/hostler-os/hostler/internal/slot"
 )
@@ -20,6 +21,7 @@ const name = "signpost"
 // Run is a cli.Program.
 func Run(ctx context.Context, args []string, s cli.Streams) int {
 	command := NewCommand(name, s)
+	command.AddCommand(clihelp.Completion(command, clihelp.CommandsAndOptions))
 	command.SetArgs(args[min(1, len(args)):])
 	return Report(s, name, command.ExecuteContext(ctx))
 }

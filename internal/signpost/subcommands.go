@@ -149,6 +149,9 @@ func usage(called string) string {
 	for _, sub := range subcommands {
 		fmt.Fprintf(table, "    %s\t%s\n", sub.name, sub.does)
 	}
+	if called == name {
+		fmt.Fprint(table, "    completion SHELL\tprint a completion script for your shell: bash, zsh or fish\n")
+	}
 	table.Flush()
 	return b.String() + "\n" + options
 }

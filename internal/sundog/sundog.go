@@ -91,6 +91,7 @@ func newRoot(a *app) *cobra.Command {
 		c.Flags().StringSliceVar(&phases, "phase", nil, "only these `PHASES`: user-data, commit, generators, apply; default what the variant says, or all")
 	}
 	root.AddCommand(boot, newUserData(a), lint.Command(func() paths.Root { return a.root }))
+	root.AddCommand(clihelp.Completion(root, clihelp.CommandsAndOptions))
 	return root
 }
 

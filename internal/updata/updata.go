@@ -49,7 +49,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: name + " COMMAND", Short: "edit update manifests", Long: help, Version: cli.Version(),
 		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:              cobra.ArbitraryArgs, RunE: clihelp.NoCommand,
 	}
 	root.SetIn(a.In)
@@ -59,6 +59,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().Bool("help", false, "show help") // -h is the hash image of add-update, as with the reference
 	clihelp.Use(root)
 	root.AddCommand(a.initialize(), a.validate(), a.addUpdate(), a.removeUpdate(), a.setWaves(), a.setMigrations(), a.setMaxVersion())
+	root.AddCommand(clihelp.Completion(root, clihelp.CommandsAndOptions))
 	return root
 }
 

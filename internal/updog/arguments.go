@@ -29,6 +29,7 @@ const usage = synopsis + `
   history               what was tried on this host, and what became of it
   prepare               prove the repository, and do nothing else
   slot …                show and change which slot boots; updog slot --help
+  completion SHELL      print a completion script for your shell: bash, zsh or fish
 
 OPTIONS:
   -i, --image VERSION         this version and no other, whatever the lock says, and though it failed before
@@ -96,17 +97,17 @@ func find(word string) *command {
 }
 
 func commandNames() []string {
-	names := []string{"slot"}
+	names := []string{"slot", "completion"}
 	for _, c := range commands {
 		names = append(names, c.names...)
 	}
 	return names
 }
 
-// flag takes a value, unless its set ignores it.
+// flag is one option; value is the word for what it takes, if it takes anything.
 type flag struct {
 	names []string
-	value bool
+	value string
 	set   func(a *arguments, value string) error
 }
 
@@ -125,24 +126,24 @@ func text(field func(*arguments) *string) func(*arguments, string) error {
 }
 
 var flags = []flag{
-	{[]string{"-i", "--image"}, true, func(a *arguments, value string) error {
+	{[]string{"-i", "--image"}, "VERSION", func(a *arguments, value string) error {
 		v, err := manifest.ParseVersion(value)
 		a.forced = &v
 		return err
 	}},
-	{[]string{"--variant"}, true, text(func(a *arguments) *string { return &a.variant })},
-	{[]string{"-n", "--now", "--ignore-waves"}, false, toggle(func(a *arguments) *bool { return &a.ignoreWaves })},
-	{[]string{"--force"}, false, toggle(func(a *arguments) *bool { return &a.force })},
-	{[]string{"-j", "--json"}, false, toggle(func(a *arguments) *bool { return &a.json })},
-	{[]string{"-a", "--all"}, false, toggle(func(a *arguments) *bool { return &a.all })},
-	{[]string{"-r", "--reboot"}, false, toggle(func(a *arguments) *bool { return &a.reboot })},
-	{[]string{"--disk"}, true, text(func(a *arguments) *string { return &a.disk })},
-	{[]string{"--active"}, true, text(func(a *arguments) *string { return &a.active })},
-	{[]string{"--root"}, true, text(func(a *arguments) *string { return &a.root })},
-	{[]string{"--config"}, true, text(func(a *arguments) *string { return &a.config })},
-	{[]string{"--log-level"}, true, func(a *arguments, value string) error { return a.level.Set(value) }},
-	{[]string{"-h", "--help"}, false, toggle(func(a *arguments) *bool { return &a.help })},
-	{[]string{"--version"}, false, toggle(func(a *arguments) *bool { return &a.version })},
+	{[]string{"--variant"}, "VARIANT", text(func(a *arguments) *string { return &a.variant })},
+	{[]string{"-n", "--now", "--ignore-waves"}, "", toggle(func(a *arguments) *bool { return &a.ignoreWaves })},
+	{[]string{"--force"}, "", toggle(func(a *arguments) *bool { return &a.force })},
+	{[]string{"-j", "--json"}, "", toggle(func(a *arguments) *bool { return &a.json })},
+	{[]string{"-a", "--all"}, "", toggle(func(a *arguments) *bool { return &a.all })},
+	{[]string{"-r", "--reboot"}, "", toggle(func(a *arguments) *bool { return &a.reboot })},
+	{[]string{"--disk"}, "FILE", text(func(a *arguments) *string { return &a.disk })},
+	{[]string{"--active"}, "SET", text(func(a *arguments) *string { return &a.active })},
+	{[]string{"--root"}, "DIR", text(func(a *arguments) *string { return &a.root })},
+	{[]string{"--config"}, "FILE", text(func(a *arguments) *string { return &a.config })},
+	{[]string{"--log-level"}, "LEVEL", func(a *arguments, value string) error { return a.level.Set(value) }},
+	{[]string{"-h", "--help"}, "", toggle(func(a *arguments) *bool { return &a.help })},
+	{[]string{"--version"}, "", toggle(func(a *arguments) *bool { return &a.version })},
 }
 
 // parse parses a command line: one word that does not begin with a dash, and
@@ -177,11 +178,11 @@ func (a *arguments) flag(arg string, rest []string) ([]string, error) {
 			continue
 		}
 		switch {
-		case !f.value && given:
+		case f.value == "" && given:
 			return nil, fmt.Errorf("%s takes no value", name)
-		case f.value && !given && len(rest) == 0:
+		case f.value != "" && !given && len(rest) == 0:
 			return nil, fmt.Errorf("%s needs a value", name)
-		case f.value && !given:
+		case f.value != "" && !given:
 			value, rest = rest[0], rest[1:]
 		}
 		if err := f.set(a, value); err != nil {

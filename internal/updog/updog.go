@@ -17,6 +17,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/osrelease"
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/signpost"
@@ -43,6 +44,9 @@ func run(ctx context.Context, args []string, s cli.Streams, now func() time.Time
 	args = args[min(1, len(args)):]
 	if len(args) > 0 && args[0] == "slot" {
 		return slotCommand(ctx, args[1:], s)
+	}
+	if clihelp.ForShells(args) {
+		return shellCommand(ctx, args, s)
 	}
 	a, err := parse(args)
 	if err != nil {

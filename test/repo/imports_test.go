@@ -131,7 +131,7 @@ var rooms = []struct {
 	}},
 	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "durable", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
 	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
-	{"signpost", []string{"api", "cli", "nearest", "paths", "slot"}},
+	{"signpost", []string{"api", "cli", "cli/clihelp", "nearest", "paths", "slot"}},
 	{"refmigrate", []string{"durable", "key", "memexec", "migration", "refstore"}},
 	{"migrate", []string{
 		"api", "apply", "datastore", "durable", "key", "memexec", "migration", "model", "osrelease", "paths", "refmigrate", "tufrepo", "update/manifest",
@@ -145,13 +145,13 @@ var rooms = []struct {
 	{"migrator", []string{
 		"api", "bootlog", "calendar", "cli", "cli/clihelp", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update/journal", "update/manifest",
 	}},
-	{"updog", []string{"api", "api/client", "cli", "migrate", "nearest", "osrelease", "paths", "reboot", "signpost", "slot", "tufrepo", "update", "update/image", "update/journal", "update/manifest"}},
+	{"updog", []string{"api", "api/client", "cli", "cli/clihelp", "migrate", "nearest", "osrelease", "paths", "reboot", "signpost", "slot", "tufrepo", "update", "update/image", "update/journal", "update/manifest"}},
 	{"updata", []string{"cli", "cli/clihelp", "durable", "update/manifest"}},
 	{"pubsys", []string{
 		"api", "cli", "cli/clidoc", "cli/clihelp", "durable", "model", "tufrepo", "tufrepo/publish", "tufrepo/signer", "update", "update/delta",
 		"update/manifest", "update/pack",
 	}},
-	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "healthcheck", "lint", "migrator", "nearest", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
+	{"hostler", []string{embedded, "apiclient", "apiserver", "cli", "cli/clihelp", "healthcheck", "lint", "migrator", "nearest", "paths", "sandbox", "schnauzer", "signpost", "sundog", "tharbeupdates", "updog"}},
 }
 
 const embedded = ""
