@@ -92,7 +92,7 @@ func checkPartitions(partitions []Partition, h header) error {
 			return fmt.Errorf("partition %d: there are two of this number", p.Number)
 		}
 		if other, ok := ids[p.ID]; ok {
-			return fmt.Errorf("partition %d: its unique GUID %s is that of partition %d too", p.Number, p.ID, other)
+			return fmt.Errorf("partition %d: its unique GUID %s is that of partition %d too; sgdisk --partition-guid=%d:R gives it another", p.Number, p.ID, other, p.Number)
 		}
 		numbers[p.Number], ids[p.ID] = true, p.Number
 	}
@@ -104,7 +104,7 @@ func checkPartition(p Partition, h header) error {
 	case p.Number < 1 || p.Number > int(h.Count):
 		return fmt.Errorf("the table has entries 1 to %d", h.Count)
 	case p.Type.IsZero() || p.ID.IsZero():
-		return fmt.Errorf("type GUID is %s and unique GUID %s; neither may be zero", p.Type, p.ID)
+		return fmt.Errorf("type GUID is %s and unique GUID %s; neither may be zero; sgdisk --partition-guid=%d:R gives it one", p.Type, p.ID, p.Number)
 	case p.First > p.Last || p.First < h.FirstUsable || p.Last > h.LastUsable:
 		return fmt.Errorf("sectors are %d to %d, usable are %d to %d", p.First, p.Last, h.FirstUsable, h.LastUsable)
 	case len(utf16.Encode([]rune(p.Name))) > maxName:

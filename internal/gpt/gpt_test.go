@@ -186,6 +186,50 @@ func TestGrownDisk(t *testing.T) {
 	if err != nil || table.Damage() != nil || table.Partition(1).Attributes != 5 {
 		t.Error(err, table.Damage())
 	}
+	whole := bytes.Clone(m.Data)
+	for _, torn := range []struct{ from, to int }{{512, 604}, {520, 600}, {1024, 1030}, {127 * 512, 127*512 + 92}} {
+		copy(m.Data[torn.from:torn.to], bytes.Repeat([]byte{0xa5}, torn.to-torn.from))
+		if written, err := Update(m, g, func(*Table) error { return nil }); err != nil || !written || !bytes.Equal(m.Data, whole) {
+			t.Errorf("%v: the table was not made whole again: %t, %v", torn, written, err)
+		}
+	}
+}
+
+// Of a disk that was grown and whose backup copy was moved to its end, the older
+// copy in the middle counts no more, also if both others are torn.
+func TestGrownDiskWithAnOlderCopy(t *testing.T) {
+	small, g := formatted(t, 512), Geometry{Size: 256 * 512, SectorSize: 512}
+	table, err := New(g, GUID{7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMemory(append(bytes.Clone(small.Data), make([]byte, g.Size-int64(len(small.Data)))...))
+	if _, err := writeCopies(m, table, [2]int{backup, primary}); err != nil {
+		t.Fatal(err)
+	}
+	clear(m.Data[600:1024])
+	if got, err := Read(m, g); err != nil || got.Disk != table.Disk {
+		t.Errorf("the copy at the end was not taken: %v", err)
+	}
+	clear(m.Data[g.Size-500:])
+	if _, err := Read(m, g); !errors.Is(err, ErrNoTable) {
+		t.Errorf("an older copy was taken: %v", err)
+	}
+}
+
+// What is wrong with a table is told, not what a disk is not, too.
+func TestErrorsAreOfTheTableThatIsThere(t *testing.T) {
+	m := formatted(t, 4096)
+	m.Data[2*4096+entrySize] ^= 1
+	m.Data[len(m.Data)-100] ^= 1
+	clear(m.Data[len(m.Data)-4096:])
+	_, err := Read(m, m.geometry(0))
+	if !errors.Is(err, ErrNoTable) || !strings.Contains(err.Error(), "CRC of the entries") || strings.Contains(err.Error(), "512") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Read(newMemory(make([]byte, 1<<20)), Geometry{Size: 1 << 20}); !strings.Contains(err.Error(), "512") || !strings.Contains(err.Error(), "4096") {
+		t.Errorf("of an empty disk: %v", err)
+	}
 }
 
 func TestChangedMeanwhile(t *testing.T) {

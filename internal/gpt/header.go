@@ -42,6 +42,13 @@ func (h header) blocks(g Geometry) uint64 {
 	return (h.arraySize() + uint64(g.SectorSize) - 1) / uint64(g.SectorSize)
 }
 
+// nothingAt is the sector where a header should be, and nothing like one is.
+type nothingAt uint64
+
+func (lba nothingAt) Error() string {
+	return fmt.Sprintf("sector %d does not begin with %q", uint64(lba), signature)
+}
+
 // decodeHeader reads a header from its sector and checks all that can be
 // checked without its entries. It returns the header's Size bytes too.
 func decodeHeader(sector []byte, g Geometry, lba uint64) (header, []byte, error) {
@@ -50,7 +57,7 @@ func decodeHeader(sector []byte, g Geometry, lba uint64) (header, []byte, error)
 		return h, nil, err
 	}
 	if string(h.Signature[:]) != signature {
-		return h, nil, fmt.Errorf("sector %d does not begin with %q", lba, signature)
+		return h, nil, nothingAt(lba)
 	}
 	if h.Size < headerSize || uint64(h.Size) > uint64(len(sector)) {
 		return h, nil, fmt.Errorf("header size is %d, want %d to %d", h.Size, headerSize, len(sector))
@@ -137,6 +144,17 @@ func checkProtective(sector []byte) error {
 		}
 	}
 	return errNotProtective
+}
+
+// protectedUpTo is the last sector of a protective MBR's partition; 0 without one.
+func protectedUpTo(sector []byte) uint64 {
+	for at := 446; at < 510; at += 16 {
+		if sector[at+4] == 0xee {
+			begin, size := binary.LittleEndian.Uint32(sector[at+8:]), binary.LittleEndian.Uint32(sector[at+12:])
+			return uint64(begin) + uint64(size) - 1
+		}
+	}
+	return 0
 }
 
 // protectiveMBR is sector 0 of a new disk: one partition of type 0xee over all of it.

@@ -24,10 +24,12 @@ func Read(r io.ReaderAt, g Geometry) (*Table, error) {
 		sizes = []int{g.SectorSize}
 	}
 	var fallback *Table
-	var errs []error
+	var errs, nothing []error
 	for _, size := range sizes {
 		t, err := readTable(r, Geometry{g.Size, size})
 		switch {
+		case isNothing(err):
+			nothing = append(nothing, fmt.Errorf("with sectors of %d bytes: %w", size, err))
 		case err != nil:
 			errs = append(errs, fmt.Errorf("with sectors of %d bytes: %w", size, err))
 		case t.Primary == nil:
@@ -39,7 +41,16 @@ func Read(r io.ReaderAt, g Geometry) (*Table, error) {
 	if fallback != nil {
 		return fallback, nil
 	}
+	if len(errs) == 0 {
+		errs = nothing
+	}
 	return nil, fmt.Errorf("%w: %w", ErrNoTable, errors.Join(errs...))
+}
+
+// isNothing tells whether there is nothing that begins like a copy, rather than one that is damaged.
+func isNothing(err error) bool {
+	_, ok := errors.AsType[nothingAt](err)
+	return ok
 }
 
 func checkSectorSize(size int) error {
@@ -56,6 +67,9 @@ func readTable(r io.ReaderAt, g Geometry) (*Table, error) {
 	var copies [2]tableCopy
 	copies[primary] = readCopy(r, g, primaryLBA)
 	copies[backup] = readCopy(r, g, copies[primary].backupAt(g))
+	if lba, ok := grownFrom(r, g); ok && !copies[primary].headerRight {
+		copies[backup] = readCopy(r, g, lba)
+	}
 	first := primary
 	if copies[primary].err != nil {
 		first = backup
@@ -74,6 +88,22 @@ func readTable(r io.ReaderAt, g Geometry) (*Table, error) {
 	return t, nil
 }
 
+// grownFrom is where the last sector was of a disk that has grown since its table
+// was made, which the protective MBR remembers: there the backup copy has stayed
+// until somebody moves it to the end. What begins like a copy there is one, and an older one counts no more.
+func grownFrom(r io.ReaderAt, g Geometry) (lba uint64, ok bool) {
+	first, last := make([]byte, 512), make([]byte, len(signature))
+	if _, err := readFull(r, first, 0); err != nil || checkProtective(first) != nil {
+		return 0, false
+	}
+	end := g.sectors() - 1
+	if _, err := readFull(r, last, int64(end)*int64(g.SectorSize)); err != nil || string(last) == signature {
+		return 0, false
+	}
+	lba = protectedUpTo(first)
+	return lba, lba > primaryLBA && lba < end
+}
+
 // backupAlone refuses the backup copy as the only one if it does not count, or
 // the disk is no GPT disk any more.
 func backupAlone(r io.ReaderAt, copies [2]tableCopy) error {
@@ -84,10 +114,13 @@ func backupAlone(r io.ReaderAt, copies [2]tableCopy) error {
 			err = checkProtective(sector)
 		}
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case isNothing(copies[primary].err) && isNothing(err):
 		return fmt.Errorf("primary copy: %w; backup copy: %w", copies[primary].err, err)
 	}
-	return nil
+	return fmt.Errorf("primary copy: %v; backup copy: %v", copies[primary].err, err)
 }
 
 // tableCopy is one of the two copies, as it was read.

@@ -24,12 +24,19 @@ import (
 // attach makes an image a loop device with its partitions known to the kernel.
 func attach(t *testing.T, image string, sectorSize int) string {
 	t.Helper()
+	device := loop(t, image, sectorSize)
+	run(t, "", "partx", "--update", device) // who used this loop device before may have left partitions behind
+	return device
+}
+
+// loop makes an image a loop device.
+func loop(t *testing.T, image string, sectorSize int) string {
+	t.Helper()
 	device := strings.TrimSpace(run(t, "", "losetup", "--find", "--show", "--sector-size", strconv.Itoa(sectorSize), image))
 	t.Cleanup(func() {
 		_ = exec.Command("partx", "--delete", device).Run()
 		run(t, "", "losetup", "--detach", device)
 	})
-	run(t, "", "partx", "--update", device) // who used this loop device before may have left partitions behind
 	return device
 }
 

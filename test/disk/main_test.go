@@ -68,7 +68,8 @@ func dump(t *testing.T, disk string) []gpt.Partition {
 			}
 		} `json:"partitiontable"`
 	}
-	if err := json.Unmarshal([]byte(run(t, "", "sfdisk", "--json", disk)), &printed); err != nil {
+	text := run(t, "", "sfdisk", "--json", disk)
+	if err := json.Unmarshal([]byte(text[max(0, strings.Index(text, "{")):]), &printed); err != nil { // warnings come first
 		t.Fatal(err)
 	}
 	var partitions []gpt.Partition
