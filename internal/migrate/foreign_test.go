@@ -37,9 +37,7 @@ func TestMixedChain(t *testing.T) {
 	if len(references) != 5 || !references[0] || references[1] || !references[4] {
 		t.Errorf("which were of the reference: %v", references)
 	}
-	w.Edit(func(tx *datastore.Tx) error {
-		return tx.Edit(datastore.Edits{Layer: api.LayerUser, Set: []key.Pair{{Key: "settings.dns.search-list", Value: []byte(`["x"]`)}}})
-	})
+	search(w)
 	if report := run(t, w, "1.0.0"); report.Way != api.WayBackward {
 		t.Errorf("went %s", report.Way)
 	}
@@ -56,10 +54,7 @@ func TestForeignFailures(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.kind, func(t *testing.T) {
-			w := migratetest.New(t)
-			w.Step("1.0.0", "1.1.0", "motd", "ref-"+test.kind, "ref-motd", "motd-2")
-			w.Prepare()
-			w.Store("1.0.0", map[string]any{"motd": "hi"})
+			w := host(t, "motd", "ref-"+test.kind, "ref-motd", "motd-2")
 			o := options(t, w, "1.1.0")
 			if test.kind == "hang" {
 				o.Limits.Time = time.Second
@@ -78,10 +73,7 @@ func TestForeignFailures(t *testing.T) {
 
 // An answer of ours that is none is refused before one of the reference's sees it.
 func TestForeignAfterGarbage(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "garbage", "ref-motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "garbage", "ref-motd")
 	report, err := migrate.Run(t.Context(), options(t, w, "1.1.0"))
 	if err == nil || !strings.HasPrefix(err.Error(), "migration migrate_v1.1.0_garbage.lz4 answered what is no document") || len(report.Steps) != 1 {
 		t.Errorf("got %v, %+v", err, report)
@@ -89,10 +81,7 @@ func TestForeignAfterGarbage(t *testing.T) {
 }
 
 func TestForeignIsVerified(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "ref-motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "ref-motd")
 	alter(t, cached(t, w, "migrate_v1.1.0_ref-motd.lz4"), flip)
 	if _, err := migrate.Run(t.Context(), options(t, w, "1.1.0")); err == nil || !strings.HasPrefix(err.Error(), "Error loading migration ") {
 		t.Errorf("got %v", err)
@@ -131,10 +120,7 @@ func TestForeignKeepsLayersAndSecrets(t *testing.T) {
 
 // A rehearsal does the same, and leaves the settings.
 func TestForeignRehearsal(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "ref-motd", "motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "ref-motd", "motd")
 	report, err := migrate.Rehearse(t.Context(), migrate.Rehearsal{Options: options(t, w, "1.1.0")})
 	if err != nil || len(report.Diff) != 1 || string(report.Diff[0].After) != `"hi++"` {
 		t.Errorf("got %+v, %v", report, err)
@@ -144,10 +130,7 @@ func TestForeignRehearsal(t *testing.T) {
 
 // Keys that the programs write beside settings are left out, as those of ours.
 func TestForeignKeysOfTheImage(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "ref-noop")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "ref-noop")
 	if report := run(t, w, "1.1.0"); len(report.Diff) > 0 {
 		t.Errorf("got %+v", report.Diff)
 	}
@@ -196,10 +179,7 @@ func TestForeignTemplates(t *testing.T) {
 
 // What the new image makes settings from is noted for the version that comes after it.
 func TestGeneratorsAreNoted(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t)
 	run(t, w, "1.1.0")
 	s := w.Open()
 	defer s.Close()

@@ -32,6 +32,24 @@ func theModel(t *testing.T) *model.Model {
 	return m
 }
 
+// host is one of version 1.0.0 that greets with "hi", and has got release 1.1.0
+// with these migrations.
+func host(t *testing.T, kinds ...string) *migratetest.World {
+	t.Helper()
+	w := migratetest.New(t)
+	w.Step("1.0.0", "1.1.0", kinds...)
+	w.Prepare()
+	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	return w
+}
+
+// search changes a setting that no migration touches.
+func search(w *migratetest.World) {
+	w.Edit(func(tx *datastore.Tx) error {
+		return tx.Edit(datastore.Edits{Layer: api.LayerUser, Set: []key.Pair{{Key: "settings.dns.search-list", Value: []byte(`["x"]`)}}})
+	})
+}
+
 func options(t *testing.T, w *migratetest.World, to string) migrate.Options {
 	return migrate.Options{Datastore: w.Root.Datastore(), Cache: w.Cache(), To: w.Version(to), Model: theModel(t)}
 }
@@ -71,9 +89,7 @@ func TestForwardAndBack(t *testing.T) {
 		t.Error(diff)
 	}
 	// A change keeps the file of before from being enough.
-	w.Edit(func(tx *datastore.Tx) error {
-		return tx.Edit(datastore.Edits{Layer: api.LayerUser, Set: []key.Pair{{Key: "settings.dns.search-list", Value: []byte(`["x"]`)}}})
-	})
+	search(w)
 	if report := run(t, w, "1.0.0"); report.Way != api.WayBackward {
 		t.Errorf("went %s", report.Way)
 	}
@@ -91,10 +107,8 @@ func TestSameVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, version := range []string{"1.0.0"} {
-		if report := run(t, w, version); report != nil {
-			t.Errorf("got %+v", report)
-		}
+	if report := run(t, w, "1.0.0"); report != nil {
+		t.Errorf("got %+v", report)
 	}
 	after, err := os.ReadFile(w.Root.Datastore())
 	if err != nil || string(before) != string(after) {
@@ -115,10 +129,7 @@ func TestNothingToMigrate(t *testing.T) {
 
 // Versions without migrations between them only get the new name.
 func TestEmptyChain(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t)
 	run(t, w, "1.1.0")
 	expect(t, w, "1.1.0", `{"motd":"hi"}`)
 }
@@ -170,14 +181,10 @@ func TestFailures(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.kind, func(t *testing.T) {
-			w := migratetest.New(t)
-			w.Step("1.0.0", "1.1.0", "motd", test.kind, "motd-2")
-			w.Prepare()
-			w.Store("1.0.0", map[string]any{"motd": "hi"})
+			w := host(t, "motd", test.kind, "motd-2")
 			o := options(t, w, "1.1.0")
-			o.Limits.Time = 300 * time.Millisecond
-			if test.kind != "hang" {
-				o.Limits.Time = time.Minute
+			if test.kind == "hang" {
+				o.Limits.Time = 300 * time.Millisecond
 			}
 			report, err := migrate.Run(t.Context(), o)
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
@@ -186,17 +193,38 @@ func TestFailures(t *testing.T) {
 			if report == nil || report.OK() || report.Error == nil || report.Error.Message != err.Error() {
 				t.Errorf("report: %+v", report)
 			}
+			for _, step := range report.Steps {
+				if (step.Error != "") != (strings.Contains(step.Name, test.kind) && test.kind != "break") {
+					t.Errorf("the fault of %s: %s", step.Name, step.Error)
+				}
+			}
 			expect(t, w, "1.0.0", `{"motd":"hi"}`)
 		})
 	}
 }
 
+// An answer that begins well is judged while the next migration works on it. If it
+// is bad, that one ends at once, and what came of it is nobody's fault but the answer's.
+func TestBadAnswerEndsTheNext(t *testing.T) {
+	for kind, want := range map[string]string{
+		"cut":    "migration migrate_v1.1.0_cut.lz4 answered what is no document: read document: it ends too early",
+		"astray": "migration migrate_v1.1.0_astray.lz4 answered for the way from 1.0.0 to 9.9.9",
+	} {
+		w := host(t, "motd", kind, "hang")
+		report, err := migrate.Run(t.Context(), options(t, w, "1.1.0"))
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+		if len(report.Steps) != 2 || report.Steps[1].Error != want {
+			t.Errorf("%s: %+v", kind, report.Steps)
+		}
+		expect(t, w, "1.0.0", `{"motd":"hi"}`)
+	}
+}
+
 // What an answer says of the image is dropped, wherever in the chain it comes.
 func TestAnswersWithOS(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "motd", "echo", "echo-2", "motd-3")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "motd", "echo", "echo-2", "motd-3")
 	o := options(t, w, "1.1.0")
 	o.OS.VersionID = "1.1.0"
 	if _, err := migrate.Run(t.Context(), o); err != nil {
@@ -206,10 +234,7 @@ func TestAnswersWithOS(t *testing.T) {
 }
 
 func TestForeignKeysAreLeftOut(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "foreign")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "foreign")
 	run(t, w, "1.1.0")
 	expect(t, w, "1.1.0", `{"motd":"hi"}`)
 }
@@ -251,10 +276,7 @@ func TestSecretsAreMasked(t *testing.T) {
 }
 
 func TestGap(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "motd")
 	_, err := migrate.Run(t.Context(), options(t, w, "1.3.0"))
 	const want = "Error finding migration: Reached end of migration chain at 1.1.0 but target is 1.3.0"
 	if err == nil || err.Error() != want || !strings.Contains(api.AsError(err).Hint, "add a step from 1.1.0") {
@@ -285,9 +307,7 @@ func TestKeptFiles(t *testing.T) {
 	run(t, w, "1.4.0")
 	expect(t, w, "1.4.0", `{"motd":"hi++++"}`)
 
-	w.Edit(func(tx *datastore.Tx) error {
-		return tx.Edit(datastore.Edits{Layer: api.LayerUser, Set: []key.Pair{{Key: "settings.dns.search-list", Value: []byte(`["x"]`)}}})
-	})
+	search(w)
 	o := options(t, w, "1.3.0")
 	_, err := migrate.Run(t.Context(), o)
 	const hint = "migrator run --use-kept takes the settings that 1.3.0 had left; it loses 1 setting changed since: settings.dns.search-list"
@@ -328,10 +348,7 @@ func TestHeld(t *testing.T) {
 // Whenever the power goes, the datastore is that of the one version or that of
 // the other, whole; and the next boot goes on from there, to either.
 func TestPowerLoss(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "motd")
 	folder := filepath.Dir(w.Root.Datastore())
 	recorder, err := durabletest.NewRecorder(durable.OS{}, folder)
 	if err != nil {
@@ -404,10 +421,7 @@ func afterCrash(w *migratetest.World, c durabletest.Crash, seen map[string]int) 
 // An operation that fails leaves the datastore, and the next try succeeds.
 func TestFaults(t *testing.T) {
 	for at := int64(1); ; at++ {
-		w := migratetest.New(t)
-		w.Step("1.0.0", "1.1.0", "motd")
-		w.Prepare()
-		w.Store("1.0.0", map[string]any{"motd": "hi"})
+		w := host(t, "motd")
 		faults := &durabletest.Faults{FS: durable.OS{}, At: at, Err: errors.New("broken")}
 		o := options(t, w, "1.1.0")
 		o.FS = faults

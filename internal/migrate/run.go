@@ -64,6 +64,7 @@ func (r *runner) run(ctx context.Context, doc *migration.Document) (*migration.D
 		}
 		answer, failed := r.step(ctx, step, s, text)
 		if _, err := last(); err != nil {
+			r.report.Steps = r.report.Steps[:len(r.report.Steps)-1] // it was given what is no document
 			return nil, err
 		}
 		if failed != nil {

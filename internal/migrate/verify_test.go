@@ -105,10 +105,7 @@ func TestAttacks(t *testing.T) {
 
 func prepared(t *testing.T) *migratetest.World {
 	t.Helper()
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "motd")
 	return w
 }
 
@@ -262,10 +259,7 @@ func TestNoManifest(t *testing.T) {
 
 // What was verified is what runs, whatever becomes of the files in between.
 func TestSwappedBetweenCheckAndUse(t *testing.T) {
-	w := migratetest.New(t)
-	w.Step("1.0.0", "1.1.0", "talk", "motd")
-	w.Prepare()
-	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w := host(t, "talk", "motd")
 	o := options(t, w, "1.1.0")
 	swapped := false
 	// The first migration says something when all of them are verified.

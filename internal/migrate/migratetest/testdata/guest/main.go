@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -36,33 +37,48 @@ func main() {
 	// migrate_v1.1.0_KIND-ANYTHING.lz4
 	_, kind, _ := strings.Cut(strings.TrimPrefix(os.Args[0], "migrate_"), "_")
 	kind, _, _ = strings.Cut(strings.TrimSuffix(kind, ".lz4"), "-")
-	if kind == "garbage" {
-		fmt.Println("no document")
-		return
+	answer := answers[kind]
+	if answer == nil {
+		migration.Main(kinds[kind])
 	}
-	if kind == "echo" {
-		echo()
-		return
-	}
-	migration.Main(kinds[kind])
-}
-
-// echo answers as a program that is not made with package migration may: with the
-// member os that it was given, and space before it all.
-func echo() {
-	doc, err := migration.Read(os.Stdin)
-	if err == nil && doc.OS.VersionID == "" {
-		err = errors.New("nobody says which image is running")
-	}
-	var text []byte
-	if err == nil {
-		text, err = doc.Append([]byte("\n"), true)
-	}
-	if err != nil {
+	if err := respond(answer); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(migration.ExitFailed)
 	}
-	_, _ = os.Stdout.Write(text)
+}
+
+// answers are those of programs that are not made with package migration.
+var answers = map[string]func(*migration.Document) ([]byte, error){
+	"garbage": func(*migration.Document) ([]byte, error) { return []byte("no document\n"), nil },
+	// With the member os that it was given, and space before it all.
+	"echo": func(doc *migration.Document) ([]byte, error) {
+		if doc.OS.VersionID == "" {
+			return nil, errors.New("nobody says which image is running")
+		}
+		return doc.Append([]byte("\n"), true)
+	},
+	// These begin as an answer should, and are none.
+	"cut": func(doc *migration.Document) ([]byte, error) {
+		text, err := doc.Append(nil, false)
+		return bytes.TrimRight(text, "}\n"), err
+	},
+	"astray": func(doc *migration.Document) ([]byte, error) {
+		doc.To = "9.9.9"
+		return doc.Append(nil, false)
+	},
+}
+
+func respond(answer func(*migration.Document) ([]byte, error)) error {
+	doc, err := migration.Read(os.Stdin)
+	if err != nil {
+		return err
+	}
+	text, err := answer(doc)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(text)
+	return err
 }
 
 // motd appends a mark and the argument's sign, or takes it back.
