@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -62,5 +64,9 @@ func side(value []byte) string {
 	if value == nil {
 		return "not set"
 	}
-	return string(value)
+	var line bytes.Buffer
+	if err := json.Compact(&line, value); err != nil {
+		return string(value)
+	}
+	return line.String()
 }

@@ -143,16 +143,9 @@ func (a *app) judge(ctx context.Context, h health.Host) health.Report {
 	return r
 }
 
-// slots is the disk with the slots: the host's, or the one that the options name.
+// slots is the disk with the slots: the root's, or the one that the options name.
 func (a *app) slots() (*slot.Disk, error) {
-	if a.disk == "" {
-		return slot.Running()
-	}
-	active, err := slot.ParseName(a.active)
-	if err != nil {
-		return nil, fmt.Errorf("--active: %w", err)
-	}
-	return slot.At(a.disk, active)
+	return slot.Named(a.root, a.disk, a.active)
 }
 
 func (a *app) sets(ctx context.Context) (slot.Sets, error) {

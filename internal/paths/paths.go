@@ -98,6 +98,9 @@ func (r Root) UpdateMark() string { return r.Join("/var/lib/hostler/update-mark.
 // Disk names the disk of a root that is not the host's.
 func (r Root) Disk() string { return r.Join("/etc/hostler/disk.toml") }
 
+// SlotImage is the image of a sandbox's slot that does not run; the running one's is its folder usr.
+func (r Root) SlotImage(slot string) string { return r.Join("/slots/" + slot) }
+
 // UpdateRecord is how far the update of this host has come; it survives reboots.
 func (r Root) UpdateRecord() string { return r.Join("/var/lib/hostler/update-state.json") }
 

@@ -39,6 +39,9 @@ Then, in another terminal:
   hostler sandbox fail %[2]s 'COMMAND LINE'      make one of them fail; "commands" lists them
 `
 
+// maxTrust bounds a root of trust, in bytes.
+const maxTrust = 1 << 20
+
 // Run is the command line "hostler sandbox" over assets: models, variants and templates.
 func Run(assets fs.FS) cli.Program {
 	return func(ctx context.Context, args []string, s cli.Streams) int {
@@ -73,10 +76,19 @@ func newCommand(assets fs.FS) *cobra.Command {
 
 func newNew(assets fs.FS) *cobra.Command {
 	options := Options{Version: releaseVersion(cli.Version())}
+	var trust string
 	command := &cobra.Command{
 		Use: "new DIR", Short: "lay out a sandbox in a new or empty folder",
-		Example: "  hostler sandbox new /tmp/box --variant aws-dev", Args: exactly(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		Example: "  hostler sandbox new /tmp/box --variant aws-dev\n  hostler sandbox new /tmp/box --os-version 1.0.0 --trust roots/1.root.json", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if _, err := manifest.ParseVersion(options.Version); err != nil {
+				return clihelp.UsageError(c, fmt.Errorf("--os-version: %w", err))
+			}
+			if trust != "" {
+				if options.Trust, err = cli.ReadInput(trust, c.InOrStdin(), maxTrust); err != nil {
+					return err
+				}
+			}
 			root, err := New(assets, args[0], options)
 			if err != nil {
 				return err
@@ -90,6 +102,8 @@ func newNew(assets fs.FS) *cobra.Command {
 		names, _ := model.Variants(assets)
 		return names, cobra.ShellCompDirectiveNoFileComp
 	})
+	command.Flags().StringVar(&options.Version, "os-version", options.Version, "`VERSION` of the image that it stands for")
+	command.Flags().StringVar(&trust, "trust", "", "root of trust of the repository that updates come from: a `FILE` such as 1.root.json")
 	command.Flags().BoolVar(&options.Renew, "force", false, "renew an existing sandbox's models, variants and templates")
 	return command
 }

@@ -11,10 +11,14 @@ import (
 	"github.com/hostler-os/hostler/internal/slot"
 )
 
-const diskSteps = `Disk image of %[2]s with two sets in %[1]s; set A counts as good
+const diskMade = "Disk image of %s with two sets in %s; set A counts as good\n\n"
 
-  signpost --disk %[1]s --active A status          what boots next
+const diskSteps = `  signpost --disk %[1]s --active A status          what boots next
   signpost --disk %[1]s --active A simulate-boot   what the boot loader does
+`
+
+const ownDiskSteps = `  signpost --root %[1]s status   what boots next
+  hostler sandbox boot %[1]s     boot it
 `
 
 func newDisk() *cobra.Command {
@@ -30,7 +34,11 @@ takes next to no room until something is written into its partitions.`,
 			if err := makeDisk(args[0], plan, owner); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), diskSteps, args[0], size.String())
+			steps, of := diskSteps, args[0]
+			if owner != "" {
+				steps, of = ownDiskSteps, owner
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), diskMade+"%s", size.String(), args[0], fmt.Sprintf(steps, of))
 			return err
 		},
 	}

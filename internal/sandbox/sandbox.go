@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Variant string // such as metal-dev; see [model.Variants]
 	Version string // of the operating system that it pretends to run
+	Trust   []byte // the image's root of trust; none: it gets no updates
 	Renew   bool   // bring models, variants and templates of an existing sandbox up to date
 }
 
@@ -132,6 +133,12 @@ func layOut(assets fs.FS, root paths.Root, o Options) error {
 		}
 	}
 	if err := os.WriteFile(root.Variant(), []byte(o.Variant+"\n"), 0o644); err != nil {
+		return fmt.Errorf("make sandbox: %w", err)
+	}
+	if o.Trust == nil {
+		return nil
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(root.TrustedRoot()), 0o755), os.WriteFile(root.TrustedRoot(), o.Trust, 0o644)); err != nil {
 		return fmt.Errorf("make sandbox: %w", err)
 	}
 	return nil

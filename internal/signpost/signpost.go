@@ -13,6 +13,7 @@ import (
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/nearest"
+	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/slot"
 )
 
@@ -55,6 +56,7 @@ func wrongUsage(format string, args ...any) error {
 // app is one run of the program: its streams and options.
 type app struct {
 	cli.Streams
+	root   paths.Root
 	disk   string
 	active string
 	format cli.Format
@@ -62,7 +64,7 @@ type app struct {
 
 // NewCommand is the command line under a name.
 func NewCommand(called string, s cli.Streams) *cobra.Command {
-	a := &app{Streams: s, format: cli.FormatTable}
+	a := &app{Streams: s, root: paths.Host, format: cli.FormatTable}
 	root := &cobra.Command{
 		Use: called + " SUBCOMMAND", Short: "show and change which set of partitions boots",
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: called}, // "updog slot" is two words
@@ -81,6 +83,7 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 		return wrongUsage("%v", err)
 	})
 	f := root.PersistentFlags()
+	f.StringVar((*string)(&a.root), "root", string(a.root), "the disk of the sandbox `DIR`")
 	f.StringVar(&a.disk, "disk", "", "a disk or an image `FILE` that the host does not run from")
 	f.StringVar(&a.active, "active", "", "the `SET` on it that counts as the running one: A or B")
 	f.VarP(&a.format, "output", "o", "how status prints: table, json or yaml")
@@ -110,26 +113,14 @@ func names() []string {
 	return names
 }
 
-// running is the disk that the host runs from.
-func running() (*slot.Disk, error) {
-	disk, err := slot.Running()
-	if err != nil {
-		return nil, &api.Error{Code: api.CodeNotFound, Message: err.Error(), Hint: "--disk FILE --active A|B names a disk or an image"}
-	}
-	return disk, nil
-}
-
 // open is the disk that the options name: by default the one that the host runs from.
 func (a *app) open() (*slot.Disk, error) {
-	switch {
-	case a.disk == "" && a.active == "":
-		return running()
-	case a.disk == "" || a.active == "":
-		return nil, wrongUsage("--disk and --active go together: which disk, and which set counts as the running one")
+	disk, err := slot.Named(a.root, a.disk, a.active)
+	if wrong, ok := errors.AsType[slot.OptionError](err); ok {
+		return nil, wrongUsage("%v", wrong)
 	}
-	active, err := slot.ParseName(a.active)
-	if err != nil {
-		return nil, wrongUsage("--active: %v", err)
+	if err != nil && a.disk == "" {
+		return nil, &api.Error{Code: api.CodeNotFound, Message: err.Error(), Hint: "--disk FILE --active A|B names a disk or an image, --root DIR a sandbox that has one"}
 	}
-	return slot.At(a.disk, active)
+	return disk, err
 }

@@ -97,7 +97,7 @@ func printStatus(w io.Writer, s slot.Status) {
 }
 
 func (a *app) simulateBoot(ctx context.Context) error {
-	if a.disk == "" {
+	if a.disk == "" && a.root.IsHost() {
 		return wrongUsage("simulate-boot needs --disk: on the running host, the boot loader does it")
 	}
 	disk, err := a.open()
@@ -108,7 +108,7 @@ func (a *app) simulateBoot(ctx context.Context) error {
 	_, err = disk.Change(ctx, func(s slot.State) (slot.State, error) {
 		var ok bool
 		if booted, ok = s.Boot(); !ok {
-			return s, fmt.Errorf("nothing on %s boots: no set has a priority and either tries left or a successful boot", a.disk)
+			return s, fmt.Errorf("nothing on %s boots: no set has a priority and either tries left or a successful boot", disk.Path)
 		}
 		return booted, nil
 	})
@@ -122,6 +122,7 @@ func (a *app) simulateBoot(ctx context.Context) error {
 const options = `OPTIONS:
     --disk FILE     a disk or an image file that the host does not run from
     --active A|B    the set on it that is to count as the running one
+    --root DIR      the disk of a sandbox: that of hostler sandbox disk FILE --for DIR
     -o, --output table|json|yaml
                     how status prints; the names in json and yaml stay
     -h, --help      print this

@@ -24,6 +24,27 @@ type diskFile struct {
 	Active string `toml:"active"` // the set that counts as the running one
 }
 
+// OptionError is an error of the options --disk and --active.
+type OptionError string
+
+func (e OptionError) Error() string { return string(e) }
+
+// Named is the disk that the options --disk and --active of a program name or,
+// without them, that [Of] the root. Wrong options are an [OptionError].
+func Named(root paths.Root, disk, active string) (*Disk, error) {
+	switch {
+	case disk == "" && active == "":
+		return Of(root)
+	case disk == "" || active == "":
+		return nil, OptionError("--disk and --active go together: which disk, and which set counts as the running one")
+	}
+	name, err := ParseName(active)
+	if err != nil {
+		return nil, OptionError("--active: " + err.Error())
+	}
+	return At(disk, name)
+}
+
 // Of is the disk of a root: the one that the host runs from or, for any other
 // root, the image that its file etc/hostler/disk.toml names.
 func Of(root paths.Root) (*Disk, error) {

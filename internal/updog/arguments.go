@@ -41,7 +41,8 @@ OPTIONS:
   -a, --all                   check-update: list all that may be applied, newest first;
                               explain: also releases for other hosts
   -r, --reboot                reboot after update and update-apply, unless something holds that back
-      --root DIR              the host's files are below DIR, such as a sandbox
+      --root DIR              the host's files are below DIR, such as a sandbox, whose disk is that
+                              of hostler sandbox disk FILE --for DIR
       --disk FILE --active A  a disk or an image that the host does not run from, and the slot on it
                               that counts as the running one: A or B
       --config FILE           configuration (default /etc/updog.toml below the root)

@@ -2,7 +2,6 @@ package updog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,21 +17,9 @@ import (
 	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
-// slots finds the disk with the slots: that of the running host, or the one that the options name.
+// slots finds the disk with the slots: that of the root, or the one that the options name.
 func (a *app) slots() (*slot.Disk, error) {
-	switch {
-	case (a.disk == "") != (a.active == ""):
-		return nil, errors.New("--disk and --active go together: which disk, and which slot counts as the running one")
-	case a.disk != "":
-		active, err := slot.ParseName(a.active)
-		if err != nil {
-			return nil, fmt.Errorf("--active: %w", err)
-		}
-		return slot.At(a.disk, active)
-	case !paths.Root(a.root).IsHost():
-		return nil, errors.New("--root needs --disk and --active: a folder has no slots of its own")
-	}
-	return slot.Running()
+	return slot.Named(paths.Root(a.root), a.disk, a.active)
 }
 
 // alone is the lock that this process updates the host, and the journal.

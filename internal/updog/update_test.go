@@ -167,8 +167,8 @@ func TestUpdateRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"update", "--root", m.dir}, "--root needs --disk and --active: a folder has no slots of its own\n"},
-		{[]string{"update", "--root", m.dir, "--disk", m.disk}, "--disk and --active go together: which disk, and which slot counts as the running one\n"},
+		{[]string{"update", "--root", m.dir}, "find disk of " + m.dir + ": a folder has no slots of its own; hostler sandbox disk FILE --for DIR gives it a disk\n"},
+		{[]string{"update", "--root", m.dir, "--disk", m.disk}, "--disk and --active go together: which disk, and which set counts as the running one\n"},
 		{[]string{"update", "--root", m.dir, "--disk", m.disk, "--active", "C"}, "--active: "},
 		{[]string{"update", "--root", m.dir, "--disk", m.disk, "--active", "B"}, "the running slot has not been marked as booted well: slot B\nhint: "},
 		{[]string{"update", "--root", m.dir, "--disk", m.dir + "/etc/updog.toml", "--active", "A"}, "Failed to read OS disk partition table: "},

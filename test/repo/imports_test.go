@@ -129,8 +129,6 @@ var rooms = []struct {
 	{"sundog", []string{
 		"api", "api/client", "bootlog", "cli", "cli/clihelp", "durable", "generate", "key", "lint", "model", "paths", "schnauzer", "userdata",
 	}},
-	{"sandbox", []string{"api", "api/client", "apiserver", "cli", "cli/clihelp", "durable", "model", "paths", "service", "slot", "sundog", "update/manifest"}}, // it boots
-	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"signpost", []string{"api", "cli", "cli/clihelp", "nearest", "paths", "slot"}},
 	{"refmigrate", []string{"durable", "key", "memexec", "migration", "refstore"}},
 	{"migrate", []string{
@@ -145,6 +143,11 @@ var rooms = []struct {
 	{"migrator", []string{
 		"api", "bootlog", "calendar", "cli", "cli/clihelp", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update/journal", "update/manifest",
 	}},
+	{"sandbox", []string{ // it boots
+		"api", "api/client", "apiserver", "cli", "cli/clihelp", "durable", "migrator", "model", "osrelease", "paths", "service", "slot", "sundog", "update/journal",
+		"update/manifest",
+	}},
+	{"sandbox/sandboxtest", []string{embedded, "api/client", "cli/clitest", "paths", "sandbox"}},
 	{"updog", []string{"api", "api/client", "cli", "cli/clihelp", "migrate", "nearest", "osrelease", "paths", "reboot", "signpost", "slot", "tufrepo", "update", "update/image", "update/journal", "update/manifest"}},
 	{"updata", []string{"cli", "cli/clihelp", "durable", "update/manifest"}},
 	{"pubsys", []string{
