@@ -145,12 +145,25 @@ func (a *app) ended(ctx context.Context, e *ending) *api.UpdateStatus {
 	if err != nil || u.Status == nil {
 		return nil
 	}
+	own := e.own(u)
+	if own == nil {
+		return nil
+	}
+	u.Status.Command = own
+	return u.Status
+}
+
+// own is how this command ended; nil if it has not. A command that has told its
+// end, and whose process is not gone, still holds the lock: what follows would be refused.
+func (e *ending) own(u *api.Updates) *api.UpdateCommand {
+	if u.Running != nil && (u.Running.Command == "" || u.Running.Command == e.name) {
+		return nil
+	}
 	own, ok := u.Ended[e.name]
 	if !ok || own.Timestamp <= e.before {
 		return nil
 	}
-	u.Status.Command = &own
-	return u.Status
+	return &own
 }
 
 // judge tells from an answer whether the wait is over.

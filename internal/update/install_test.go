@@ -171,28 +171,6 @@ func TestHostileTargets(t *testing.T) {
 	}
 }
 
-// A host that booted well and went back, before anybody looked, did boot.
-func TestBootThatWasTakenBack(t *testing.T) {
-	w, now := newWorld(t), time.Now()
-	if err := w.install(nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now); err != nil {
-		t.Fatal(err)
-	}
-	w.boot()
-	for _, change := range []slot.Change{slot.MarkSuccessfulBoot, slot.RollbackToInactive} {
-		if _, err := w.disk().Change(t.Context(), change); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.boot()
-	j := w.journal()
-	if err := j.Settle(now, "1.0.0", w.sets().State); err != nil || w.active != slot.A || j.Last().State != Booted {
-		t.Errorf("%v; on %s the journal says %+v", err, w.active, j.Last())
-	}
-}
-
 // A release that did not boot here is not tried again, unless its images change.
 func TestBootThatFails(t *testing.T) {
 	w, now := newWorld(t), time.Now()
