@@ -106,19 +106,14 @@ func (a *app) host() health.Host {
 	if socket == "" {
 		socket = a.root.Socket()
 	}
-	h := health.Host{Root: a.root, Socket: socket, BootID: bootID(), Policy: policy, Units: a.units}
+	h := health.Host{Root: a.root, Socket: socket, BootID: bootID(), Policy: policy, Units: service.FailingUnits}
+	if !a.root.IsHost() { // neither systemd nor anything that it would still start is that root's
+		h.Units, h.Policy.Patience = nil, 0
+	}
 	if release, err := osrelease.Read(a.root); err == nil {
 		h.Version = release.VersionID
 	}
 	return h
-}
-
-// units are those that fail. The systemd that runs here is not that of another root.
-func (a *app) units(ctx context.Context) ([]service.FailingUnit, error) {
-	if !a.root.IsHost() {
-		return nil, fmt.Errorf("list failing units: %w for %s, which is not the running host", service.ErrNoSystemd, a.root)
-	}
-	return service.FailingUnits(ctx)
 }
 
 func bootID() string {
