@@ -12,7 +12,7 @@ import (
 // front matter's `escape = "…"`.
 //
 // Apart from html it also applies to what the helpers base64_decode, default,
-// host, goarch, cidr_to_ipaddr and replace_ipv4_octet print, which is one
+// json_escape, host, goarch, cidr_to_ipaddr and replace_ipv4_octet print, which is one
 // value; and with toml and json to the elements that join_array puts into
 // double quotes. Other helpers write fragments, and {{{x}}} writes x as it is.
 type Escape string
@@ -45,10 +45,6 @@ const (
 	// a unit names with EnvironmentFile=: NAME="{{x}}". There percent signs are
 	// plain. A shell that sources the file reads the same value.
 	EscapeSystemdEnv Escape = "systemd-env"
-
-	// EscapeSystemdJSON is for the inside of a JSON string within a
-	// double-quoted assignment in a unit file: Environment="NAME={\"key\": \"{{x}}\"}".
-	EscapeSystemdJSON Escape = "systemd-json"
 )
 
 var escapers = map[Escape]func(string) (string, error){
@@ -59,8 +55,6 @@ var escapers = map[Escape]func(string) (string, error){
 	EscapeShell:      noNUL(func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }),
 	EscapeSystemd:    noNUL(escapeSystemd),
 	EscapeSystemdEnv: noNUL(systemdEnvEscaper.Replace),
-
-	EscapeSystemdJSON: func(s string) (string, error) { return escapeSystemd(escapeJSON(s)), nil },
 }
 
 var errNUL = errors.New("value has a NUL byte, which cannot be written here")

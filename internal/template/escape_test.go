@@ -100,10 +100,20 @@ func TestEscapeSystemd(t *testing.T) {
 	})
 }
 
-func TestEscapeSystemdJSON(t *testing.T) {
+// JSON within an assignment is escaped twice, what stands beside it once.
+func TestJSONEscape(t *testing.T) {
+	const source = `escape = "systemd"
+[required-extensions]
+s = "v1"
+std = { version = "v1", helpers = ["json_escape"] }
++++
+"A={\"k\": \"{{json_escape settings.s.x}}\"}"`
 	rapid.Check(t, func(t *rapid.T) {
 		want := cText().Draw(t, "value")
-		out := escaped(t, template.EscapeSystemdJSON, `"A={\"k\": \"{{settings.s.x}}\"}"`, want)
+		out, err := render("t", source, map[string]any{"s": map[string]any{"x": want}})
+		if err != nil {
+			t.Fatal(err)
+		}
 		assignment, err := unquoteUnit(out)
 		var got struct{ K string }
 		if err != nil || json.Unmarshal([]byte(strings.TrimPrefix(assignment, "A=")), &got) != nil || got.K != want {

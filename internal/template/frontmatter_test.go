@@ -59,7 +59,7 @@ func TestFrontMatterErrors(t *testing.T) {
 		{"helpers of others", "[required-extensions]\nmotd = { version = \"v1\", helpers = [\"x\"] }\n+++\n", "t:2:1: extension motd has no helpers"},
 		{"unknown helper", "[required-extensions]\naws = { version = \"v1\", helpers = [\"x\"] }\n+++\n", "t:2:1: extension aws has no helper x; it has ecr-prefix"},
 		{"helper asked for twice", "[required-extensions]\naws = { version = \"v1\", helpers = [\"ecr-prefix\", \"ecr-prefix\"] }\n+++\n", "t:1:1: helper ecr-prefix is asked for twice: of aws and of aws"},
-		{"unknown escape", "\nescape = \"xml\"\n+++\n", `t:2:1: escape "xml" is not one of html, json, none, shell, systemd, systemd-env, systemd-json, toml`},
+		{"unknown escape", "\nescape = \"xml\"\n+++\n", `t:2:1: escape "xml" is not one of html, json, none, shell, systemd, systemd-env, toml`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

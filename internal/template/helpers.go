@@ -20,6 +20,7 @@ var extensions = map[string][]helper{
 		{name: "is_string", min: 1, max: 1, value: isKind("a string")},
 		{name: "join_array", min: 2, max: 2, text: joinArray},
 		{name: "join_map", min: 4, max: 4, text: joinMap},
+		{name: "json_escape", min: 1, max: 1, text: jsonEscaped, single: true},
 		{name: "negate_or_else", min: 2, max: 2, text: negateOrElse},
 		{name: "replace_ipv4_octet", min: 3, max: 3, text: replaceIPv4Octet, single: true},
 		{name: "toml_encode", min: 1, max: 1, text: tomlEncode},

@@ -56,6 +56,14 @@ func base64Decode(inv *invocation) (string, error) {
 	return string(decoded), nil
 }
 
+// jsonEscaped prints text for the inside of a JSON string that itself is part of
+// something else, such as Environment="NAME={\"key\": \"{{json_escape x}}\"}".
+// What that something is, the file's escape knows.
+func jsonEscaped(inv *invocation) (string, error) {
+	text, err := inv.text(0)
+	return escapeJSON(text), err
+}
+
 // defaultValue prints its second argument or, if there is none, its first.
 func defaultValue(inv *invocation) (string, error) {
 	if inv.null(1) {
