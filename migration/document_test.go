@@ -2,6 +2,7 @@ package migration_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -114,6 +115,24 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if _, err := migration.Parse([]byte(`{"version":3,"live":{}}`)); !errors.Is(err, migration.ErrFormatVersion) {
 		t.Errorf("version 3: %v", err)
+	}
+}
+
+// What Read would refuse is refused when it is set, where it can still be told which step did it.
+func TestSetRefusesWhatReadRefuses(t *testing.T) {
+	for name, value := range map[string]any{
+		"too long": strings.Repeat("v", migration.MaxValue), "twice": json.RawMessage(`{"a":1,"a":2}`), "not UTF-8": json.RawMessage("\"\xff\""),
+	} {
+		s := migration.NewStore()
+		if err := s.Set("settings.a", value); err == nil || !strings.Contains(err.Error(), "value of settings.a ") {
+			t.Errorf("value %s: %v", name, err)
+		}
+		if err := s.SetMetadata("settings.a", "m", value); err == nil || !strings.Contains(err.Error(), "value of settings.a (m) ") {
+			t.Errorf("metadata %s: %v", name, err)
+		}
+		if s.Has("settings.a") || len(s.MetadataKeys()) > 0 {
+			t.Errorf("%s: it was stored", name)
+		}
 	}
 }
 

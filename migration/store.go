@@ -188,6 +188,9 @@ func (s *Store) SetMetadata(k, name string, value any) error {
 	if err := checkMetadataName(k, name); err != nil {
 		return err
 	}
+	if err := checkValue(k+" ("+name+")", text); err != nil {
+		return err
+	}
 	s.putMetadata(k, name, text)
 	return nil
 }
