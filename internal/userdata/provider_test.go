@@ -254,4 +254,7 @@ esac
 `})
 	wantSettings(t, only(t, h, "vmware-guestinfo"), map[string]any{"motd": "tools"})
 	wantNothing(t, only(t, newHost(t, nil), "vmware-guestinfo"), "no such variable")
+	// Whether there is user data is not known then: the boot must not go on without.
+	crashing := newHost(t, map[string]string{"/usr/bin/vmtoolsd": "#!/bin/sh\nkill -SEGV $$\n"})
+	wantFailure(t, only(t, crashing, "vmware-guestinfo"), "ask the hypervisor for guestinfo.userdata: signal: ")
 }

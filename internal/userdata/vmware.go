@@ -177,7 +177,7 @@ const (
 // which knows every way that hypervisors have had to be asked.
 func VMwareTools(root paths.Root) func(context.Context, string) (string, bool, error) {
 	return func(ctx context.Context, variable string) (string, bool, error) {
-		ctx, cancel := context.WithTimeout(ctx, guestTime)
+		ctx, cancel := context.WithTimeoutCause(ctx, guestTime, fmt.Errorf("no answer within %v", guestTime))
 		defer cancel()
 		out := excerpt.Head{Limit: maxGuestData}
 		cmd := exec.CommandContext(ctx, root.Join(vmwareTools), "--cmd", "info-get "+variable)
@@ -189,8 +189,8 @@ func VMwareTools(root paths.Root) func(context.Context, string) (string, bool, e
 		case errors.Is(err, fs.ErrNotExist):
 			return "", false, nil // no tools, no hypervisor
 		case ctx.Err() != nil:
-			return "", false, fmt.Errorf("ask the hypervisor for %s: no answer within %v", variable, guestTime)
-		case errors.As(err, &exit):
+			return "", false, fmt.Errorf("ask the hypervisor for %s: %w", variable, context.Cause(ctx))
+		case errors.As(err, &exit) && exit.Exited():
 			return "", false, nil // it has no such variable
 		case err != nil:
 			return "", false, fmt.Errorf("ask the hypervisor for %s: %w", variable, err)
