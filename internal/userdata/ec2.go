@@ -35,7 +35,7 @@ func identityDocument(ctx context.Context, h *Host) (Found, error) {
 	case err == nil:
 		return found.region(text)
 	case !errors.Is(err, fs.ErrNotExist):
-		return found, &Fault{Message: fmt.Sprintf("Unable to read input file '%s': %v", identityPath, err)}
+		return found, unreadable(identityPath, err)
 	case h.IMDS == nil:
 		found.Reason = noService
 		return found, nil

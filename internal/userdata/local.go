@@ -26,11 +26,16 @@ func readFile(h *Host, path string) (Found, error) {
 	case errors.Is(err, durable.ErrTooLarge):
 		return found, &Fault{Message: fmt.Sprintf("%s has more than %d bytes", path, MaxRaw), Hint: "compress it with gzip or zstd, or make it smaller"}
 	case err != nil:
-		return found, &Fault{Message: fmt.Sprintf("Unable to read input file '%s': %v", path, err)}
+		return found, unreadable(path, err)
 	}
 	found.Raw = raw
 	if raw == nil {
 		found.Raw = []byte{}
 	}
 	return found, nil
+}
+
+// unreadable words what there is and cannot be read as the reference does.
+func unreadable(path string, err error) error {
+	return &Fault{Message: fmt.Sprintf("Unable to read input file '%s': %v", path, err)}
 }

@@ -221,6 +221,16 @@ func TestCDROM(t *testing.T) {
 	wantFailure(t, disc(map[string]string{"/media/cdrom/ovf-env.xml": ovf("!")}), "decode base64")
 }
 
+// A file that is there, and cannot be looked at, may be user data.
+func TestCDROMUnreadable(t *testing.T) {
+	h := newHost(t, map[string]string{"/media/cdrom/other": ""})
+	if err := os.Symlink("user-data", h.Root.Join("/media/cdrom/user-data")); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, only(t, h, "vmware-cd-rom"), "Unable to read input file '/media/cdrom/user-data'")
+	wantNothing(t, only(t, newHost(t, map[string]string{"/media/cdrom": "no folder"}), "vmware-cd-rom"), "no medium")
+}
+
 func TestGuestinfo(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(motd("guest")))
 	packed := base64.StdEncoding.EncodeToString(zip(t, motd("guest")))

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/excerpt"
@@ -27,7 +28,10 @@ var cdFiles = []string{"user-data", "ovf-env.xml", "OVF-ENV.XML", "ovf_env.xml",
 // cdROM is the provider of a medium in a virtual machine's drive: user data
 // itself, or an OVF environment that carries it.
 func cdROM(_ context.Context, h *Host) (Found, error) {
-	names := mediumFiles(h.Root)
+	names, err := mediumFiles(h.Root)
+	if err != nil {
+		return Found{Source: cdFolder}, err
+	}
 	switch len(names) {
 	case 0:
 		return Found{Source: cdFolder, Reason: "no medium with user data is mounted"}, nil
@@ -47,17 +51,20 @@ func cdROM(_ context.Context, h *Host) (Found, error) {
 
 // mediumFiles are the files that are there. A file system that does not tell
 // letters' cases apart shows the same one under two names.
-func mediumFiles(root paths.Root) []string {
-	var names []string
+func mediumFiles(root paths.Root) (names []string, err error) {
 	var infos []os.FileInfo
 	for _, name := range cdFiles {
-		info, err := os.Stat(root.Join(path.Join(cdFolder, name)))
-		if err != nil || anySame(infos, info) {
-			continue
+		at := path.Join(cdFolder, name)
+		info, err := os.Stat(root.Join(at))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		case err != nil:
+			return nil, unreadable(at, err)
+		case !anySame(infos, info):
+			names, infos = append(names, name), append(infos, info)
 		}
-		names, infos = append(names, name), append(infos, info)
 	}
-	return names
+	return names, nil
 }
 
 func anySame(infos []os.FileInfo, info os.FileInfo) bool {
