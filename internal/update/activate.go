@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -93,7 +94,7 @@ func rehearsed(a *journal.Attempt, report *api.Migration, failure error) {
 // Deactivate takes Activate back: the running slot boots next, and the other
 // one stays prepared.
 func Deactivate(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.Time) error {
-	if _, err := d.Change(ctx, slot.CancelUpgrade); err != nil {
+	if _, err := d.Change(ctx, cancel); err != nil {
 		return fixed("Failed to modify OS disk partition table: %w", err)
 	}
 	return j.NoteOpen(now, func(a *journal.Attempt) {
@@ -101,4 +102,17 @@ func Deactivate(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.
 			a.State, a.Step = api.AttemptPrepared, "deactivate"
 		}
 	})
+}
+
+// cancel is [slot.CancelUpgrade], unless nothing would boot any more: a slot that
+// runs on trial has no tries left, and cancelling takes the other one's priority.
+func cancel(s slot.State) (slot.State, error) {
+	after, err := slot.CancelUpgrade(s)
+	if err != nil {
+		return s, err
+	}
+	if _, boots := after.Next(); !boots {
+		return s, fmt.Errorf("%w: without slot %s nothing would boot; a reboot goes back to it by itself", ErrNotGood, s.Active.Other())
+	}
+	return after, nil
 }

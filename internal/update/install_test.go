@@ -263,6 +263,25 @@ func TestReleaseWithAWrongName(t *testing.T) {
 	}
 }
 
+// Who takes an update back while it is on trial must not be left with a host of
+// which nothing boots.
+func TestDeactivateOnTrial(t *testing.T) {
+	w, now := newWorld(t), time.Now()
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Activate(t.Context(), w.disk(), w.journal(), &settings{}, now, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.boot() // into B, which has no tries left
+	if err := Deactivate(t.Context(), w.disk(), w.journal(), now); !errors.Is(err, ErrNotGood) {
+		t.Errorf("got %v", err)
+	}
+	if next, ok := w.sets().Next(); !ok || next != slot.A {
+		t.Errorf("next boots %v, %v: %s", next, ok, w.words())
+	}
+}
+
 func TestJournalThatCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	if err := w.install(nil); err != nil {
