@@ -32,14 +32,14 @@ func (p *program) lastBoot() *api.Boot {
 }
 
 // fellBack tells of an update from which the host has come back; what became of
-// it has been settled by hostler health, in the boot that followed. Whoever has
-// made it boot again by hand need not be told.
+// it has been settled by hostler health, in the boot that followed. A host that
+// runs something else by now, whoever made it, need not be told.
 func (p *program) fellBack() string {
 	a := journal.Load(p.root, p.log).FellBack()
 	if a == nil {
 		return ""
 	}
-	if running, err := osrelease.Read(p.root); err == nil && running.VersionID == a.Version {
+	if running, err := osrelease.Read(p.root); err == nil && running.VersionID != a.From {
 		return ""
 	}
 	text := fmt.Sprintf("the update to %s did not boot well, and the host went back to %s", a.Version, a.From)

@@ -74,11 +74,15 @@ func (h Host) units(ctx context.Context) Result {
 	return Result{State: Good}
 }
 
-// own units wait for this very judgement, or act on an earlier one.
-var own = []string{"hostler-health.service", "hostler-fallback.service", "mark-successful-boot.service", "boot-complete.target"}
+// mayFail are units of ours of which a failure says nothing of this boot: those that
+// wait for this very judgement, or act on an earlier one, and the one that asks a
+// repository for updates, which a good image cannot make reachable.
+var mayFail = []string{
+	"hostler-health.service", "hostler-fallback.service", "mark-successful-boot.service", "boot-complete.target", "hostler-update.service",
+}
 
 func (h Host) ignores(unit string) bool {
-	for _, pattern := range append(h.Policy.IgnoreUnits, own...) {
+	for _, pattern := range slices.Concat(h.Policy.IgnoreUnits, mayFail) {
 		// The policy has proved its patterns.
 		if ok, _ := path.Match(pattern, unit); ok {
 			return true

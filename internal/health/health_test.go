@@ -78,6 +78,7 @@ func TestUnits(t *testing.T) {
 		{nil, nil, Good, ""},
 		{[]service.FailingUnit{{Name: "may-fail.service", State: "failed"}}, nil, Warned, "may-fail.service (failed)"},
 		{[]service.FailingUnit{{Name: "hostler-fallback.service", State: "failed"}}, nil, Warned, "hostler-fallback"},
+		{[]service.FailingUnit{{Name: "hostler-update.service", State: "failed"}}, nil, Warned, "hostler-update"},
 		{[]service.FailingUnit{{Name: "may-x.service", State: "failed"}, {Name: "must.service", State: "restarting"}}, nil, Bad, "must.service (restarting)"},
 		{nil, errors.New("no bus"), Bad, "no bus"},
 		{nil, fmt.Errorf("ask: %w", service.ErrNoSystemd), Bad, "no systemd answers"},

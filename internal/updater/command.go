@@ -93,7 +93,8 @@ func (u *Updater) Begin(ctx context.Context, name string) error {
 	if refusal == nil {
 		r.Begun = &Begun{name, u.Now().UTC()}
 	}
-	return errors.Join(refusal, u.save(r), u.export(v.Status), u.forget())
+	// What is said of the last command goes first: a request to stop that comes after the save is for this one.
+	return errors.Join(refusal, u.forget(), u.save(r), u.export(v.Status))
 }
 
 // Ending is how a command ended. Err is nil if it succeeded; then Apply, unless
