@@ -107,6 +107,24 @@ func TestAutomaticUpdates(t *testing.T) {
 	}
 }
 
+// A boot loader that knows nothing of flags boots the old slot again and again:
+// the host must not reboot each time that the timer starts.
+func TestAutomaticRebootInVain(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	o.follow()
+	o.change(`{"updates": {"automatic": {"mode": "reboot"}}}`)
+	o.timer()
+	if err := os.RemoveAll(o.Root.Join("/run/cache")); err != nil { // slot A boots
+		t.Fatal(err)
+	}
+	o.timer()
+	u := o.updates()
+	if u.Status.State != api.UpdateReady || o.reboots() != 1 || u.Next.Action != api.UpdateReboot || time.Until(u.Next.At) < 50*time.Minute {
+		t.Errorf("state %s, %d reboots, next %+v", u.Status.State, o.reboots(), u.Next)
+	}
+}
+
 // A release that failed here is not tried again, and failures are spaced out.
 func TestAutomaticUpdatesThatFail(t *testing.T) {
 	o := newOperator(t)

@@ -52,17 +52,18 @@ func (p *program) automatic(ctx context.Context) error {
 	return errors.New("an update takes more steps than there are; updates.automatic.mode=off stops that")
 }
 
-// take takes one step and waits for its end. A reboot that is held back is no
-// fault: the next start of the timer asks again.
+// take takes one step and waits for its end. One that somebody stands in the way
+// of is no fault: what is next is asked anew, now or when the timer starts again.
 func (p *program) take(ctx context.Context, c *client.Client, step string, before *api.Updates) error {
 	_, err := c.Request(ctx, "POST", actions[step], nil)
 	if e, ok := errors.AsType[*api.Error](err); ok && (e.Code == api.CodeConflict || e.Code == api.CodeLocked) {
 		p.log.Warn("not now", "step", step, "why", e.Message)
-		if step == api.UpdateReboot {
-			return nil
-		}
+		return nil
 	}
-	if err != nil || step == api.UpdateReboot {
+	if step == api.UpdateReboot {
+		return p.rebooting(err)
+	}
+	if err != nil {
 		return err
 	}
 	for {
@@ -79,6 +80,20 @@ func (p *program) take(ctx context.Context, c *client.Client, step string, befor
 		case <-time.After(cancelPoll):
 		}
 	}
+}
+
+// rebooting notes that a reboot was asked for, unless err says that nobody has
+// heard it. The answer is often lost in the reboot.
+func (p *program) rebooting(err error) error {
+	_, refused := errors.AsType[*api.Error](err)
+	_, nobody := errors.AsType[*client.ConnectError](err)
+	if refused || nobody {
+		return err
+	}
+	if err := p.Rebooting(); err != nil {
+		p.log.Warn("if the host boots the same slot again, it will be rebooted again", "err", err)
+	}
+	return nil
 }
 
 func failure(step string, last api.UpdateCommand) error {

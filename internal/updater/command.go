@@ -127,3 +127,17 @@ func (u *Updater) End(ctx context.Context, e Ending) error {
 	}
 	return errors.Join(u.export(v.Status), u.forget())
 }
+
+// Rebooting notes that the host was asked to reboot into what is activated. That
+// counts as a failure of it: a boot loader that takes the same slot as before
+// would otherwise make a host that reboots by itself do so for ever.
+func (u *Updater) Rebooting() error {
+	lock, err := u.Lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	r := u.loadOrNew()
+	r.count(api.UpdateCommand{Type: api.UpdateReboot, Status: api.UpdateFailed, Timestamp: api.Timestamp(u.Now())})
+	return u.save(r)
+}

@@ -3,6 +3,7 @@ package updater
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -155,7 +156,7 @@ func (p planner) window(n *api.UpdateNext, far int, action, why string) {
 	}
 }
 
-// delay puts off a step that has failed lately.
+// delay puts off a step that has failed lately, to the next window if it needs one.
 func (p planner) delay(n *api.UpdateNext) {
 	f := p.Failing[n.Action]
 	if f.Times <= 0 || f.Version != "" && (p.Status.Chosen == nil || f.Version != p.Status.Chosen.Version) {
@@ -165,17 +166,34 @@ func (p planner) delay(n *api.UpdateNext) {
 	if f.Times < 6 {
 		wait = min(firstBackoff<<(f.Times-1), maxBackoff)
 	}
-	if at := p.since(f.Last, wait).UTC(); at.After(n.At) {
-		n.At = at
-		n.Why += fmt.Sprintf("; %s has failed %s, so it is not tried before that", n.Action, times(f.Times))
+	at := p.since(f.Last, wait)
+	if !at.After(n.At) {
+		return
 	}
+	n.Why += "; " + f.text(n.Action)
+	if n.Action != api.UpdateRefresh && n.Action != api.UpdatePrepare && p.Window != nil {
+		opens, _, ok := p.Window.At(at)
+		if !ok {
+			n.Action, n.At = "", time.Time{}
+			n.Why += ", and updates.automatic.window does not open again when it could be tried"
+			return
+		}
+		at = slices.MaxFunc([]time.Time{at, opens}, time.Time.Compare)
+	}
+	p.step(n, n.Action, at, n.Why+", so it is not tried before that")
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
+// text tells of failures of an action. Of a reboot that led elsewhere it is only
+// known that it was asked for.
+func (f Failing) text(action string) string {
+	how := "once"
+	if f.Times > 1 {
+		how = fmt.Sprintf("%d times in a row", f.Times)
 	}
-	return fmt.Sprintf("%d times in a row", n)
+	if action == api.UpdateReboot {
+		return "the host was rebooted for it " + how
+	}
+	return action + " has failed " + how
 }
 
 // NextStep is what happens next by itself on this host.

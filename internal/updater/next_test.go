@@ -123,6 +123,18 @@ func TestNext(t *testing.T) {
 			"failed for ever", "prepare", "", failing(at("Available", "2", ""), "prepare", "2", 1000, 0), nil, "prepare", 24 * time.Hour,
 			"2 is offered; prepare has failed 1000 times in a row, so it is not tried before that",
 		},
+		{
+			"rebooted for it, in vain", "reboot", "", failing(at("Ready", "2", "2"), "reboot", "2", 2, time.Hour), nil, "reboot", time.Hour,
+			"2 boots next; the host was rebooted for it 2 times in a row, so it is not tried before that",
+		},
+		{
+			"failed, and the window closes meanwhile", "activate", "11:30", failing(at("Staged", "2", "2"), "activate", "2", 1, 10*time.Minute), nil, "activate", 23*time.Hour + 30*time.Minute,
+			"2 is in the spare slot; the window is open; activate has failed once, so it is not tried before that",
+		},
+		{
+			"failed, and the window does not open again", "activate", "2026-11-21 11:30", failing(at("Staged", "2", "2"), "activate", "2", 1, 10*time.Minute), nil, "", 0,
+			"2 is in the spare slot; the window is open; activate has failed once, and updates.automatic.window does not open again when it could be tried",
+		},
 		{"another one failed", "prepare", "", failing(at("Available", "3", ""), "prepare", "2", 4, time.Hour), nil, "prepare", 0, "3 is offered"},
 		{"failed long ago", "prepare", "", failing(at("Available", "2", ""), "prepare", "2", 1, 2*time.Hour), nil, "prepare", 0, "2 is offered"},
 	} {

@@ -38,7 +38,7 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 	}
 	v := View{Record: r.settled()}
 	tried := journal.Load(u.Root, u.Log)
-	if v.Chosen != nil && tried.Failed(v.Chosen.Version, v.Chosen.Variant, v.Digest) != "" {
+	if v.Chosen != nil && v.Digest != "" && tried.Failed(v.Chosen.Version, v.Chosen.Variant, v.Digest) != "" {
 		v.Chosen, v.Offered = nil, false // since the last refresh; the next one weighs that
 	}
 	sets, err := u.sets(ctx)
