@@ -82,12 +82,10 @@ func (p *program) take(ctx context.Context, c *client.Client, step string, befor
 	}
 }
 
-// rebooting notes that a reboot was asked for, unless err says that nobody has
-// heard it. The answer is often lost in the reboot.
+// rebooting notes that a reboot was asked for, unless err is the API's answer or
+// says that there is none. The answer to one that is begun is often lost in it.
 func (p *program) rebooting(err error) error {
-	_, refused := errors.AsType[*api.Error](err)
-	_, nobody := errors.AsType[*client.ConnectError](err)
-	if refused || nobody {
+	if _, ok := errors.AsType[*api.Error](err); ok {
 		return err
 	}
 	if err := p.Rebooting(); err != nil {
