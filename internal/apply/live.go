@@ -112,19 +112,30 @@ func (e *Engine) Wait(ctx context.Context, id uint64) (*api.Change, error) {
 	if r == nil {
 		return e.Change(id)
 	}
+	return e.await(ctx, r), nil
+}
+
+// Await is Wait without the change.
+func (e *Engine) Await(ctx context.Context, id uint64) {
+	if r := e.find(id); r != nil {
+		e.await(ctx, r)
+	}
+}
+
+func (e *Engine) await(ctx context.Context, r *running) *api.Change {
 	for {
 		e.mu.Lock()
 		c, settled := r.present(), r.settled
 		e.mu.Unlock()
 		if c.State.Settled() {
-			return &c, nil
+			return &c
 		}
 		select {
 		case <-settled:
 		case <-ctx.Done():
-			return &c, nil
+			return &c
 		case <-e.background.Done():
-			return &c, nil
+			return &c
 		}
 	}
 }

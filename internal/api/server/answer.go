@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,14 +13,17 @@ const (
 	restTime  = 2 * time.Second  // for the rest of a body that no handler read
 	maxRest   = 256 << 10        // of it; more ends the connection
 	writeTime = 30 * time.Second // for reading an answer, or one event of a stream
+	hurryTime = 2 * time.Second  // the same for a large one, when there are many
+	large     = 64 << 10
+	maxUnread = 64 << 20 // bytes of large answers that peers have not read, before they must hurry
 )
 
 // answering puts bounds to what net/http does around handlers without any: it
 // waits for the rest of a body that nobody read, and for peers that do not read
 // what they are told, and would do so for ever.
-func answering(next http.Handler) http.Handler {
+func (s *Server) answering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &answerer{ResponseWriter: w, conn: connOf(r), expected: r.Header.Get("Expect") != ""}
+		a := &answerer{ResponseWriter: w, conn: connOf(r), unread: &s.unread, expected: r.Header.Get("Expect") != ""}
 		a.body.ReadCloser, a.body.ended = r.Body, r.ContentLength == 0
 		r.Body = &a.body
 		next.ServeHTTP(a, r)
@@ -36,6 +40,7 @@ func answering(next http.Handler) http.Handler {
 type answerer struct {
 	http.ResponseWriter
 	conn     *conn
+	unread   *atomic.Int64 // bytes of large answers, the server's
 	body     requestBody
 	expected bool // the peer waits to be asked for the body
 	begun    bool
@@ -48,6 +53,12 @@ func (a *answerer) WriteHeader(status int) {
 
 func (a *answerer) Write(b []byte) (int, error) {
 	a.begin()
+	if size := int64(len(b)); size > large {
+		defer a.unread.Add(-size)
+		if a.unread.Add(size) > maxUnread {
+			_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(hurryTime))
+		}
+	}
 	return a.ResponseWriter.Write(b)
 }
 

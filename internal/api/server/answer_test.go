@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -43,6 +44,38 @@ func TestPeersThatHoldOn(t *testing.T) {
 				w.client.CloseIdleConnections()
 			}
 		})
+	}
+}
+
+// TestUnreadAnswers: peers that ask for what is large and do not read it keep
+// neither others from the same answer nor, for long, what was worked out for them.
+func TestUnreadAnswers(t *testing.T) {
+	w := newWorld(t)
+	value := strings.Repeat("x", 1<<20)
+	for i := range 3 {
+		if got := w.do("POST", "/changes?wait=1m", fmt.Sprintf(`{"settings":{"motd":"%d%s"}}`, i, value)); got.Status != http.StatusOK {
+			t.Fatalf("got %d %.200s", got.Status, got.Body)
+		}
+	}
+	for i := range 60 {
+		c, err := net.Dial("unix", w.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		path := []string{"/history?limit=9", "/changes?limit=9", "/changes/3", "/changes/3?wait=1s", "/events?change=3"}[i%5]
+		_, _ = io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	w.client.Timeout = writeTime - 5*time.Second
+	for _, path := range []string{"/history?limit=1", "/changes?limit=1", "/changes/3"} {
+		if got, err := w.try("GET", path, ""); err != nil || got.Status != http.StatusOK {
+			t.Errorf("%s: %v %d", path, err, got.Status)
+		}
+	}
+	for began := time.Now(); w.unread.Load() > maxUnread; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > writeTime-5*time.Second {
+			t.Fatalf("%d bytes are still unread", w.unread.Load())
+		}
 	}
 }
 

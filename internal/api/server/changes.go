@@ -175,16 +175,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.heavy(r)
-	if err != nil {
-		return err
-	}
-	defer done()
-	plan, err := s.Engine.Plan(r.Context(), request)
-	if err != nil {
-		return err
-	}
-	return answer(w, plan)
+	return s.answerHeavy(w, r, func() (any, error) { return s.Engine.Plan(r.Context(), request) })
 }
 
 func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
@@ -220,15 +211,21 @@ func (s *Server) answerChange(w http.ResponseWriter, r *http.Request, change *ap
 }
 
 // await waits until the change is settled, the time is up, the peer is gone or the server stops.
-func (s *Server) await(r *http.Request, change *api.Change, wait time.Duration) (*api.Change, error) {
+func (s *Server) await(r *http.Request, change *api.Change, wait time.Duration) (_ *api.Change, err error) {
 	if wait <= 0 || change.State.Settled() {
 		return change, nil
 	}
+	s.park(r, wait, func(ctx context.Context) { change, err = s.Engine.Wait(ctx, change.ID) })
+	return change, err
+}
+
+// park waits for something that ctx bounds.
+func (s *Server) park(r *http.Request, wait time.Duration, until func(ctx context.Context)) {
 	defer connOf(r).enter(parked)()
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
-	return s.Engine.Wait(ctx, change.ID)
+	until(ctx)
 }
 
 func (s *Server) listChanges(w http.ResponseWriter, r *http.Request) error {
@@ -239,16 +236,10 @@ func (s *Server) listChanges(w http.ResponseWriter, r *http.Request) error {
 	if err := s.awaitReady(r); err != nil {
 		return err
 	}
-	done, err := s.heavy(r)
-	if err != nil {
-		return err
-	}
-	defer done()
-	changes, err := s.Engine.Changes(before, limit)
-	if err != nil {
-		return err
-	}
-	return answer(w, present(changes))
+	return s.answerHeavy(w, r, func() (any, error) {
+		changes, err := s.Engine.Changes(before, limit)
+		return present(changes), err
+	})
 }
 
 func (s *Server) getChange(w http.ResponseWriter, r *http.Request) error {
@@ -256,14 +247,14 @@ func (s *Server) getChange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	change, err := s.change(r, chi.URLParam(r, "id"))
-	if err != nil {
+	if err := s.awaitReady(r); err != nil {
 		return err
 	}
-	if change, err = s.await(r, change, wait); err != nil {
-		return err
+	text := chi.URLParam(r, "id")
+	if id, err := strconv.ParseUint(text, 10, 64); err == nil && wait > 0 {
+		s.park(r, wait, func(ctx context.Context) { s.Engine.Await(ctx, id) })
 	}
-	return answer(w, change)
+	return s.answerHeavy(w, r, func() (any, error) { return s.change(r, text) })
 }
 
 // change finds the change that a request names. It waits for recovery, before

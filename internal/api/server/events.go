@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -16,6 +17,7 @@ const heartbeat = 15 * time.Second
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	encode  func(context.Context, func() (any, error)) ([]byte, error) // of changes
 	id      uint64
 }
 
@@ -43,8 +45,8 @@ func (st *stream) event(name string, doc []byte) error {
 	return st.send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", st.id, name, doc))
 }
 
-func (st *stream) change(e api.Event) error {
-	doc, err := api.Marshal(e)
+func (st *stream) change(ctx context.Context, e api.Event) error {
+	doc, err := st.encode(ctx, func() (any, error) { return e, nil })
 	if err != nil {
 		return err
 	}
@@ -64,22 +66,41 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
 	watch := s.Engine.Watch(ctx) // before the present state is read: nothing may fall in between
-	var present *api.Change
-	if id > 0 {
-		if present, err = s.change(r, fmt.Sprint(id)); err != nil {
-			return err
-		}
+	first, final, err := s.firstEvent(r, id)
+	if err != nil {
+		return err
 	}
 	defer connOf(r).enter(parked)()
 	st, err := newStream(w)
 	if err != nil {
 		return nil // the peer is gone
 	}
-	if present != nil && (st.change(api.Event{Change: *present}) != nil || present.State.Final()) {
+	st.encode = s.encodeHeavy
+	if first != nil && (st.event("change", first) != nil || final) {
 		return nil
 	}
+	first = nil // a stream may be long
 	st.follow(ctx, watch, id)
 	return nil
+}
+
+// firstEvent is the present state of the change with this id, none of all changes.
+func (s *Server) firstEvent(r *http.Request, id uint64) (doc []byte, final bool, err error) {
+	if id == 0 {
+		return nil, false, nil
+	}
+	if err := s.awaitReady(r); err != nil {
+		return nil, false, err
+	}
+	doc, err = s.encodeFor(r, func() (any, error) {
+		present, err := s.change(r, strconv.FormatUint(id, 10))
+		if err != nil {
+			return nil, err
+		}
+		final = present.State.Final()
+		return api.Event{Change: *present}, nil
+	})
+	return doc, final, err
 }
 
 // follow passes events on until the change with this id is over; with id 0, those of all.
@@ -100,7 +121,7 @@ func (st *stream) follow(ctx context.Context, watch <-chan api.Event, id uint64)
 			case id != 0 && e.Change.ID != id:
 				continue
 			}
-			if err = st.change(e); id != 0 && e.Change.State.Final() {
+			if err = st.change(ctx, e); id != 0 && e.Change.State.Final() {
 				return
 			}
 		}

@@ -21,6 +21,7 @@ func TestStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		st.encode = (&Server{heavies: make(chan struct{}, 1), stopping: t.Context()}).encodeHeavy
 		watch := make(chan api.Event)
 		go func() {
 			time.Sleep(heartbeat + time.Second)

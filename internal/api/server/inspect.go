@@ -116,14 +116,8 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	done, err := s.heavy(r)
-	if err != nil {
-		return err
-	}
-	defer done()
-	entries, err := s.Store.History(k, before, limit)
-	if err != nil {
-		return err
-	}
-	return answer(w, present(entries))
+	return s.answerHeavy(w, r, func() (any, error) {
+		entries, err := s.Store.History(k, before, limit)
+		return present(entries), err
+	})
 }

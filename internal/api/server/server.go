@@ -73,6 +73,7 @@ type Server struct {
 	ready    chan struct{} // closed when writes may come
 	heavies  chan struct{} // holds a token for each answer that takes much memory to work out
 	requests atomic.Uint64
+	unread   atomic.Int64 // bytes of large answers that are being written
 
 	// stopping ends what waits without an end of its own: event streams and waits for changes.
 	stopping context.Context
@@ -161,7 +162,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.NotFound(s.notFound)
 	mux.MethodNotAllowed(s.notFound)
-	return answering(plainPaths(mux))
+	return s.answering(plainPaths(mux))
 }
 
 // notFound answers unknown paths, and known ones with a wrong method, as the reference does: empty.
@@ -247,17 +248,41 @@ func (s *Server) awaitReady(r *http.Request) error {
 	}
 }
 
-// heavy waits until few enough others work out an answer that takes much memory.
-func (s *Server) heavy(r *http.Request) (done func(), err error) {
-	defer connOf(r).enter(parked)()
+// answerHeavy answers with what takes much memory to work out, once few enough
+// others do. The peer may take its time to read it: nobody waits for that.
+func (s *Server) answerHeavy(w http.ResponseWriter, r *http.Request, work func() (any, error)) error {
+	doc, err := s.encodeFor(r, work)
+	if err != nil {
+		return err
+	}
+	return writeRaw(w, doc)
+}
+
+// encodeFor is encodeHeavy for a request, which is parked until it begins.
+func (s *Server) encodeFor(r *http.Request, work func() (any, error)) ([]byte, error) {
+	leave := connOf(r).enter(parked)
+	defer leave()
+	return s.encodeHeavy(r.Context(), func() (any, error) {
+		leave()
+		return work()
+	})
+}
+
+// encodeHeavy works out a document while few others do so.
+func (s *Server) encodeHeavy(ctx context.Context, work func() (any, error)) ([]byte, error) {
 	select {
 	case s.heavies <- struct{}{}:
-		return func() { <-s.heavies }, nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
+		defer func() { <-s.heavies }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	case <-s.stopping.Done():
 		return nil, s.stopping.Err()
 	}
+	v, err := work()
+	if err != nil {
+		return nil, err
+	}
+	return api.Marshal(v)
 }
 
 // checkParams refuses a parameter that the route does not know: a misspelled limit must not mean none.
