@@ -69,7 +69,7 @@ func TestLife(t *testing.T) {
 		{"power cut while a slot is written", host.cutWhileWriting},
 		{"release that is not well", host.sick},
 		{"power cut while flags are written, and a release whose kernel panics", host.panics},
-		{"release whose root is damaged", host.damaged},
+		{"power cut between two writes of flags, and a release whose root is damaged", host.damaged},
 		{"good release, with a kernel of its own: the host updates by itself", host.good},
 		{"the way back", host.back},
 	} {
@@ -281,7 +281,14 @@ func (h host) damaged() {
 	h.publish(damaged)
 	h.Must("updog", "update")
 	h.Must("dd", "if=/dev/zero", "of="+h.flags().Sets[slot.B].Root, "bs=4096", "count=16", "conv=fsync")
-	h.comesBack(h.reboot(), "2.2.0", "")
+	boot := h.Boot()
+	h.Cut()
+	tearUpgrade(h.t, h.Disk)
+	h.PowerOn()
+	h.comesBack(boot, "2.2.0", "")
+	if !strings.Contains(h.Console(), "a damaged copy of the partition table of /dev/vda is repaired") {
+		h.t.Error("the boot stage did not repair the partition table")
+	}
 	if !strings.Contains(h.Console(), "is corrupted") {
 		h.t.Error("dm-verity did not find the damage")
 	}

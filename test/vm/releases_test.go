@@ -42,7 +42,7 @@ const ownParameter = "vmtest.kernel=own"
 // them for broken.
 const (
 	lateTimers = "no_timer_check"
-	parameters = "console=ttyS0 panic=10 oops=panic quiet gpt " + lateTimers
+	parameters = "console=ttyS0 panic=10 oops=panic quiet " + lateTimers
 )
 
 // factory builds releases.
