@@ -35,7 +35,7 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 	for _, h := range u.Holds {
 		add("holds a reboot", fmt.Sprintf("%s (%s): %s", h.Who, h.Kind, h.Why))
 	}
-	add("slots", u.Problem)
+	add("problem", u.Problem)
 	rehearsal := u.Rehearsal()
 	add("settings", settingsText(u))
 	cli.Table(w, rows)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -50,10 +51,11 @@ func hintOf(err error) string {
 	return tufrepo.Hint(err)
 }
 
-// watched is a context that ends when the command is cancelled; stop ends the watch.
+// watched is a context that ends when the command is cancelled; stop ends the watch, and waits for that.
 func (p *program) watched(ctx context.Context) (working context.Context, stop func()) {
 	working, cancel := context.WithCancelCause(ctx)
-	go func() {
+	var watch sync.WaitGroup
+	watch.Go(func() {
 		tick := time.NewTicker(cancelPoll)
 		defer tick.Stop()
 		for {
@@ -66,8 +68,11 @@ func (p *program) watched(ctx context.Context) (working context.Context, stop fu
 				}
 			}
 		}
-	}()
-	return working, func() { cancel(nil) }
+	})
+	return working, func() {
+		cancel(nil)
+		watch.Wait()
+	}
 }
 
 // explained says why a command was ended from outside, which the error of

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -55,7 +56,7 @@ type Updater struct {
 // ErrNone is returned where no command has ever been run on this host.
 var ErrNone = errors.New("no update command has been run on this host")
 
-// maxRecord bounds the record, in bytes; the offer of a large repository is far below it.
+// maxRecord bounds the record, in bytes.
 const maxRecord = 16 << 20
 
 // load reads the record; ErrNone if there is none.
@@ -85,7 +86,7 @@ func (u *Updater) loadOrNew() Record {
 }
 
 func (u *Updater) save(r Record) error {
-	text, err := json.MarshalIndent(r, "", "  ")
+	text, err := r.encode()
 	if err == nil {
 		err = write(u.Root.UpdateRecord(), text)
 	}
@@ -93,6 +94,25 @@ func (u *Updater) save(r Record) error {
 		return fmt.Errorf("keep state of updates: %w", err)
 	}
 	return nil
+}
+
+// encode is the record's text, short enough to be read again: in the offer of a
+// repository with very many releases, those that are not chosen go without the
+// names of their migrations.
+func (r Record) encode() ([]byte, error) {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil || len(text) < maxRecord || r.Offer == nil {
+		return text, err
+	}
+	o := *r.Offer
+	o.Releases = slices.Clone(o.Releases)
+	for i := range o.Releases {
+		if !o.Releases[i].Chosen {
+			o.Releases[i].Migrations = nil
+		}
+	}
+	r.Offer = &o
+	return json.MarshalIndent(r, "", "  ")
 }
 
 func write(path string, text []byte) error {
