@@ -73,6 +73,7 @@ var steps = []step{
 	{journal.StepFetch, (*Installation).cache},
 	{journal.StepRehearse, (*Installation).rehearse},
 	{"clear flags", (*Installation).clear},
+	{"probe disk", func(i *Installation, ctx context.Context) error { return i.Disk.Echo(ctx) }},
 	{"write root", func(i *Installation, ctx context.Context) error {
 		return i.write(ctx, "root", i.Update.Images.Root, slot.RootPartition)
 	}},

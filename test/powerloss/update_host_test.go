@@ -189,7 +189,11 @@ func (h *host) layDisk(images map[slot.Kind][]byte) {
 		h.must(err)
 		h.regions = append(h.regions, region{kind.String(), e.Offset, old, image})
 	}
-	for name, offset := range map[string]int64{"primary table": 0, "backup table": slot.MinSize - tableSize} {
+	hash := sets.Extents[slot.B][slot.HashPartition]
+	for name, offset := range map[string]int64{
+		"primary table": 0, "backup table": slot.MinSize - tableSize,
+		"end of slot B": hash.Offset + hash.Size - tableSize, // where the disk is probed
+	} {
 		data := make([]byte, tableSize)
 		_, err := f.ReadAt(data, offset)
 		h.must(err)
