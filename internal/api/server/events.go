@@ -75,7 +75,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return nil // the peer is gone
 	}
-	st.encode = s.encodeHeavy
+	st.encode = func(ctx context.Context, work func() (any, error)) ([]byte, error) {
+		return s.encodeHeavy(ctx, connOf(r).identity.UID, work)
+	}
 	if first != nil && (st.event("change", first) != nil || final) {
 		return nil
 	}

@@ -21,7 +21,10 @@ func TestStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st.encode = (&Server{heavies: make(chan struct{}, 1), stopping: t.Context()}).encodeHeavy
+		st.encode = func(_ context.Context, work func() (any, error)) ([]byte, error) {
+			v, _ := work()
+			return api.Marshal(v)
+		}
 		watch := make(chan api.Event)
 		go func() {
 			time.Sleep(heartbeat + time.Second)

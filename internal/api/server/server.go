@@ -49,9 +49,6 @@ type Config struct {
 // defaultMaxConns bounds the memory that connections take: some 20 KiB each.
 const defaultMaxConns = 512
 
-// maxHeavy bounds the answers that are worked out at the same time of those that take tens of MiB.
-const maxHeavy = 4
-
 // Times that bound what a peer can hold on to.
 const (
 	headTime  = 10 * time.Second       // for the head of a request
@@ -71,7 +68,7 @@ type Server struct {
 	started time.Time
 
 	ready    chan struct{} // closed when writes may come
-	heavies  chan struct{} // holds a token for each answer that takes much memory to work out
+	heavies  *tokens
 	requests atomic.Uint64
 	unread   atomic.Int64 // bytes of large answers that are being written
 
@@ -93,7 +90,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, conns: newConnTable(c.MaxConns), catalog: catalog, started: time.Now(), ready: make(chan struct{}), heavies: make(chan struct{}, maxHeavy)}
+	s := &Server{Config: c, conns: newConnTable(c.MaxConns), catalog: catalog, started: time.Now(), ready: make(chan struct{}), heavies: newTokens()}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMeters(s)
 	s.http = &http.Server{
@@ -262,22 +259,19 @@ func (s *Server) answerHeavy(w http.ResponseWriter, r *http.Request, work func()
 func (s *Server) encodeFor(r *http.Request, work func() (any, error)) ([]byte, error) {
 	leave := connOf(r).enter(parked)
 	defer leave()
-	return s.encodeHeavy(r.Context(), func() (any, error) {
+	return s.encodeHeavy(r.Context(), connOf(r).identity.UID, func() (any, error) {
 		leave()
 		return work()
 	})
 }
 
 // encodeHeavy works out a document while few others do so.
-func (s *Server) encodeHeavy(ctx context.Context, work func() (any, error)) ([]byte, error) {
-	select {
-	case s.heavies <- struct{}{}:
-		defer func() { <-s.heavies }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.stopping.Done():
-		return nil, s.stopping.Err()
+func (s *Server) encodeHeavy(ctx context.Context, uid uint32, work func() (any, error)) ([]byte, error) {
+	done, err := s.heavies.take(ctx, s.stopping, uid)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	v, err := work()
 	if err != nil {
 		return nil, err
