@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -237,8 +236,7 @@ func printAttempts(w io.Writer, list []api.UpdateAttempt) {
 
 // reboot asks for a reboot, which what is in hand holds back unless it is forced.
 func (a *app) reboot(ctx context.Context, mode string) error {
-	uri := "/actions/reboot?mode=" + mode
-	if _, err := a.client().Request(ctx, http.MethodPost, uri, nil); err != nil {
+	if err := a.client().Reboot(ctx, mode); err != nil {
 		return err
 	}
 	a.note("Rebooting, goodbye...")

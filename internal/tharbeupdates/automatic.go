@@ -21,7 +21,6 @@ var actions = map[string]string{
 	api.UpdateRefresh:  "/actions/refresh-updates",
 	api.UpdatePrepare:  "/actions/prepare-update",
 	api.UpdateActivate: "/actions/activate-update",
-	api.UpdateReboot:   "/actions/reboot?mode=" + api.RebootAutomatic,
 }
 
 // maxSteps is more than a run ever takes: look, prepare, activate, reboot.
@@ -52,10 +51,19 @@ func (p *program) automatic(ctx context.Context) error {
 	return errors.New("an update takes more steps than there are; updates.automatic.mode=off stops that")
 }
 
+// begin has the API begin a step.
+func begin(ctx context.Context, c *client.Client, step string) error {
+	if step == api.UpdateReboot {
+		return c.Reboot(ctx, api.RebootAutomatic)
+	}
+	_, err := c.Request(ctx, "POST", actions[step], nil)
+	return err
+}
+
 // take takes one step and waits for its end. One that somebody stands in the way
 // of is no fault: what is next is asked anew, now or when the timer starts again.
 func (p *program) take(ctx context.Context, c *client.Client, step string, before *api.Updates) error {
-	_, err := c.Request(ctx, "POST", actions[step], nil)
+	err := begin(ctx, c, step)
 	if e, ok := errors.AsType[*api.Error](err); ok && (e.Code == api.CodeConflict || e.Code == api.CodeLocked) {
 		p.log.Warn("not now", "step", step, "why", e.Message)
 		return nil

@@ -26,7 +26,7 @@ func (a *app) door() door { return door{paths.Root(a.root).Socket(), reboot.Inhi
 // everybody is.
 func (d door) reboot(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	_, err := (&client.Client{Socket: d.socket}).Request(ctx, "POST", "/actions/reboot?mode="+api.RebootCareful, nil)
+	err := (&client.Client{Socket: d.socket}).Reboot(ctx, api.RebootCareful)
 	if _, nobody := errors.AsType[*client.ConnectError](err); nobody {
 		err = d.alone(ctx)
 	}
