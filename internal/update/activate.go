@@ -75,14 +75,24 @@ func rehearseAgain(ctx context.Context, j *journal.Journal, r Rehearser, now tim
 	return j.NoteOpen(now, func(a *journal.Attempt) { rehearsed(a, report, failure) })
 }
 
+// misfits is what an earlier rehearsal found that does not fit. A boot that is
+// forced without a newer one has nothing better to go by.
+func misfits(a *journal.Attempt) *api.Migration {
+	m := &api.Migration{Rehearsal: true, To: a.Version}
+	if a.Rehearsal != nil {
+		m.Violations, m.Before = a.Rehearsal.Violations, a.Rehearsal.Before
+	}
+	return m
+}
+
 // rehearsed notes how a rehearsal went; there is no report if there was nothing to migrate.
 func rehearsed(a *journal.Attempt, report *api.Migration, failure error) {
-	a.Rehearsal = nil
-	if failure != nil && report == nil {
-		report = &api.Migration{Rehearsal: true, To: a.Version}
+	if report == nil && failure == nil {
+		a.Rehearsal = nil
+		return
 	}
 	if report == nil {
-		return
+		report = misfits(a)
 	}
 	kept := report.Trimmed()
 	if failure != nil {

@@ -136,6 +136,24 @@ func TestActivationOutOfTime(t *testing.T) {
 	}
 }
 
+// TestForcedActivationOutOfTime: what an earlier rehearsal found is not lost to the
+// boot because a later one found nothing in time.
+func TestForcedActivationOutOfTime(t *testing.T) {
+	w := newWorld(t)
+	found := &api.Migration{State: api.MigrationDone, To: "1.1.0", History: 7, Violations: []api.Misfit{{Key: "settings.motd"}}, Before: []api.Misfit{{Key: "settings.ntp"}}}
+	if err := w.prepare(false, false, found, errors.New("one value is refused")); err != nil {
+		t.Fatal(err)
+	}
+	late := &settings{history: 8, failure: fmt.Errorf("run migration: %w", context.DeadlineExceeded)}
+	if err := errors.Join(w.journal().Force(w.host.Now()), Activate(t.Context(), w.disk(), w.journal(), late, w.host.Now(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	r := w.journal().Last().Rehearsal
+	if r == nil || r.State != api.MigrationFailed || r.History != 0 || len(r.Violations) != 1 || len(r.Before) != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // TestActivationAfterMending: whoever mends what the rehearsal found need not prepare the update again.
 func TestActivationAfterMending(t *testing.T) {
 	w := newWorld(t)
