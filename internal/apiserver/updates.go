@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -65,9 +67,10 @@ func (u *updates) Do(ctx context.Context, command string) error {
 	if err != nil {
 		return notStarted(err)
 	}
-	c := exec.CommandContext(ctx, path, "--root", string(u.root), command)
+	c := exec.CommandContext(ctx, path, "--root", string(u.root), "--json", command)
 	c.Args[0] = dispatcher
-	c.Dir, c.Stderr = "/", os.Stderr
+	var why bytes.Buffer
+	c.Dir, c.Stdout, c.Stderr = "/", &why, os.Stderr
 	err = c.Run()
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
@@ -80,7 +83,16 @@ func (u *updates) Do(ctx context.Context, command string) error {
 	if refusal, ok := refusals[exit.ExitCode()]; ok {
 		return &refusal
 	}
-	return dispatcherFailed()
+	return dispatcherFailed(blame(why.Bytes()))
+}
+
+// blame is why a command could not begin, as thar-be-updates tells it, and what to do.
+func blame(told []byte) string {
+	var e api.Error
+	if json.Unmarshal(told, &e) != nil || e.Message == "" {
+		return "the server's log has what it said"
+	}
+	return strings.TrimSuffix(e.Message+"; "+e.Hint, "; ")
 }
 
 func notStarted(err error) error {
@@ -90,8 +102,9 @@ func notStarted(err error) error {
 	}
 }
 
-func dispatcherFailed() error {
-	return &api.Error{Code: api.CodeInternal, Message: "Update dispatcher failed", Hint: "the server's log has what it said"}
+// dispatcherFailed has the reference's text, which its clients know; what is wrong is the hint.
+func dispatcherFailed(why string) error {
+	return &api.Error{Code: api.CodeInternal, Message: "Update dispatcher failed", Hint: why}
 }
 
 // Force overrules the rehearsal of what is in the spare slot.
@@ -125,7 +138,7 @@ func (u *updates) Status(ctx context.Context) (api.UpdateStatus, error) {
 		}
 	case err != nil:
 		u.log.Error("status of updates cannot be told", "err", err)
-		return api.UpdateStatus{}, dispatcherFailed()
+		return api.UpdateStatus{}, dispatcherFailed("what is remembered of updates cannot be read; 'apiclient update check' begins anew, the server's log says more")
 	}
 	return v.Status, nil
 }

@@ -3,9 +3,11 @@ package apiserver_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/sandbox/sandboxtest"
 	"github.com/hostler-os/hostler/internal/update/updatetest"
 )
@@ -206,6 +209,29 @@ func TestUpdateWithDamagedState(t *testing.T) {
 	}
 	if code, text := o.request("POST", "/actions/refresh-updates"); code != 500 || text != "Update dispatcher failed" {
 		t.Errorf("%d %s", code, text)
+	}
+	// What is wrong, and what to do, stands beside the reference's text.
+	_, err := (&client.Client{Socket: o.Root.Socket()}).Request(t.Context(), "POST", "/actions/refresh-updates", nil)
+	if e, ok := errors.AsType[*api.Error](err); !ok || !strings.HasSuffix(e.Hint, o.Root.UpdaterLock()+": is a directory") {
+		t.Errorf("got %v, hint %q", err, e.Hint)
+	}
+}
+
+// Folders in the place of files do not stop updates.
+func TestUpdateWithFoldersInTheWay(t *testing.T) {
+	o := newOperator(t)
+	o.Offer("1.21.0", imageSize)
+	places := []string{o.Root.UpdateRecord(), o.Root.UpdateStatus(), o.Root.Attempts(), o.Root.UpdateMark(), o.Root.UpdateProgress(), o.Root.UpdateCancel(), o.Root.UpdateSpareRecord()}
+	for _, path := range places {
+		if err := os.MkdirAll(filepath.Join(path, "mine"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := o.do("refresh-updates"); s.State != "Available" {
+		t.Errorf("%+v", s)
+	}
+	if s := o.do("prepare-update"); s.State != "Staged" {
+		t.Errorf("%+v: %s", s, *s.Command.Stderr)
 	}
 }
 

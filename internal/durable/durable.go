@@ -92,6 +92,26 @@ func WriteFile(fsys FS, path string, data []byte, a Attributes) error {
 	})
 }
 
+// Reclaim is [WriteFile] for a place that is the program's alone: see [MakeWay].
+func Reclaim(fsys FS, path string, data []byte, a Attributes) error {
+	if err := MakeWay(fsys, path); err != nil {
+		return err
+	}
+	return WriteFile(fsys, path, data, a)
+}
+
+// MakeWay moves a folder, which somebody has left by mistake in the place of a
+// file, out of the way, to PATH.folder.
+func MakeWay(fsys FS, path string) error {
+	if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+		return nil
+	}
+	if err := Rename(fsys, path, path+".folder"); err != nil {
+		return fmt.Errorf("make way for file %s: a folder is in its place: %w", path, err)
+	}
+	return nil
+}
+
 // WriteTo is [WriteFile] for content that fill writes bit by bit.
 func WriteTo(fsys FS, path string, a Attributes, fill func(io.Writer) error) error {
 	return WriteChecked(fsys, path, a, fill, func(string) error { return nil })

@@ -97,6 +97,29 @@ func TestWriteFileKeepsWhatCannotBeReplaced(t *testing.T) {
 	}
 }
 
+func TestReclaim(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	put := func() error { return durable.Reclaim(durable.OS{}, path, []byte("text"), attributes(0o600)) }
+	folder := func() {
+		if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "mine"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder()
+	for range 2 {
+		if got, err := os.ReadFile(path); put() != nil && string(got) != "text" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if _, err := os.Stat(path + ".folder/mine"); err != nil {
+		t.Error(err)
+	}
+	folder()
+	if err := put(); err == nil || !strings.Contains(err.Error(), "a folder is in its place") {
+		t.Errorf("with one that was moved before: %v", err)
+	}
+}
+
 func TestWriteFileTakesTheLongestName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("n", 255))
 	if err := durable.WriteFile(durable.OS{}, path, nil, attributes(0o600)); err != nil {

@@ -104,6 +104,9 @@ func (r Root) SlotImage(slot string) string { return r.Join("/slots/" + slot) }
 // UpdateRecord is how far the update of this host has come; it survives reboots.
 func (r Root) UpdateRecord() string { return r.Join("/var/lib/hostler/update-state.json") }
 
+// UpdateSpareRecord takes the place of UpdateRecord while the disk takes nothing more.
+func (r Root) UpdateSpareRecord() string { return r.Join("/run/hostler/update-state.json") }
+
 // UpdaterLock, UpdaterConfig and UpdateStatus are where the reference's programs
 // keep the same: its lock, its version lock and what its API tells.
 func (r Root) UpdaterLock() string   { return r.Join("/run/lock/thar-be-updates.lock") }

@@ -37,6 +37,7 @@ OPTIONS:
   --log-level LEVEL    trace, debug, info, warn, error or off (default info)
   --root DIR           the host's files are below DIR, such as a sandbox, whose
                        etc/hostler/disk.toml names the disk
+  --json               tell why it could not begin as JSON, on standard output, too
   --wait               stay until the command has ended, and fail if it did
   --help, --version    print this, or the version
 
@@ -63,6 +64,7 @@ type arguments struct {
 	root    paths.Root
 	level   cli.Level
 	wait    bool
+	json    bool
 	worker  bool // this is the process that does the work; the lock is file descriptor 3
 }
 
@@ -76,6 +78,7 @@ func parse(args []string) (arguments, error) {
 	f.Func("root", "", a.setRoot)
 	f.Var(&a.level, "log-level", "")
 	f.BoolVar(&a.wait, "wait", false, "")
+	f.BoolVar(&a.json, "json", false, "")
 	f.BoolVar(&a.worker, "worker", false, "")
 	version := f.Bool("version", false, "")
 	var words []string

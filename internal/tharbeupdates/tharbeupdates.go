@@ -2,6 +2,7 @@ package tharbeupdates
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/service"
+	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -42,7 +44,7 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 	if a.command == automatic {
 		return cli.Report(s.Err, name, p.automatic(ctx))
 	}
-	return cli.Report(s.Err, "", exitCode(p.start(ctx)))
+	return cli.Report(s.Err, "", p.told(p.start(ctx)))
 }
 
 // wrongUsage is an error of the command line, with what to do about it.
@@ -67,12 +69,22 @@ func newProgram(a arguments, s cli.Streams, now func() time.Time) *program {
 	return &program{a, s, now, log, &updater.Updater{Root: a.root, Now: now, Log: log}}
 }
 
-// exitCode gives a refusal its own; errors have no program's name in front, as the reference's.
-func exitCode(err error) error {
+// told is why a command could not begin, for people, and as JSON for a program
+// that asked for it. A refusal has an exit code of its own, and no hint: its text is
+// the reference's.
+func (p *program) told(err error) error {
 	if refusal, ok := errors.AsType[*updater.Refusal](err); ok {
 		return &cli.ExitError{Code: refusal.Exit, Err: err}
 	}
-	return err
+	if err == nil {
+		return nil
+	}
+	told := &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: update.Hint(err)}
+	if p.json {
+		// Whoever asked and does not listen has the exit code.
+		_ = json.NewEncoder(p.Out).Encode(told)
+	}
+	return told
 }
 
 // start begins the command. The work is done by another process, which goes on

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/tufrepo"
-	"github.com/hostler-os/hostler/internal/update/manifest"
+	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/updater"
 )
 
@@ -30,7 +29,7 @@ func (p *program) work(ctx context.Context) error {
 	if ending.Err != nil {
 		ending.Err = explained(working, p.command, ending.Err)
 		fmt.Fprintln(&said, ending.Err)
-		if hint := hintOf(ending.Err); hint != "" {
+		if hint := update.Hint(ending.Err); hint != "" {
 			fmt.Fprintln(&said, "hint:", hint)
 		}
 	}
@@ -38,17 +37,6 @@ func (p *program) work(ctx context.Context) error {
 	ending.Stderr = said.String()
 	p.log.Info("update command ended", "command", p.command, "err", ending.Err)
 	return errors.Join(ending.Err, p.End(context.WithoutCancel(ctx), ending))
-}
-
-// hintOf is what to do about an error, for whoever asks how the command ended.
-func hintOf(err error) string {
-	if gap, ok := errors.AsType[*manifest.GapError](err); ok {
-		return gap.Hint()
-	}
-	if e, ok := errors.AsType[*api.Error](err); ok {
-		return e.Hint
-	}
-	return tufrepo.Hint(err)
 }
 
 // watched is a context that ends when the command is cancelled; stop ends the watch, and waits for that.

@@ -39,7 +39,8 @@ func (w *writing) whole(ctx context.Context) error {
 		return err
 	}
 	// Of what is proved wrong nothing is kept; what is done needs no mark.
-	return errors.Join(err, durable.Remove(durable.OS{}, w.Catalog.host.Root.UpdateMark()))
+	path := w.Catalog.host.Root.UpdateMark()
+	return errors.Join(err, durable.MakeWay(durable.OS{}, path), durable.Remove(durable.OS{}, path))
 }
 
 // marked is the mark that an attempt left of this image in this slot; nil if there is none.
@@ -59,7 +60,7 @@ func (w *writing) keep(at image.Mark) error {
 	text, err := json.Marshal(mark{w.slot(), w.target.Name, at})
 	if err == nil {
 		attributes := durable.Attributes{Mode: 0o600, UID: durable.Keep, GID: durable.Keep}
-		err = durable.WriteFile(durable.OS{}, w.Catalog.host.Root.UpdateMark(), text, attributes)
+		err = durable.Reclaim(durable.OS{}, w.Catalog.host.Root.UpdateMark(), text, attributes)
 	}
 	if err != nil {
 		w.Catalog.host.Log.Warn("how far the image has come cannot be kept", "err", err)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -31,13 +30,12 @@ func (u *Updater) Cancelled() bool {
 	return err == nil
 }
 
-// forget removes what is said about a command that is over.
+// forget removes what is said about a command that is over, be it a folder: with
+// one in the place of the cancellation, no command would ever get anywhere.
 func (u *Updater) forget() error {
 	var errs []error
 	for _, path := range []string{u.Root.UpdateProgress(), u.Root.UpdateCancel()} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, os.RemoveAll(path))
 	}
 	return errors.Join(errs...)
 }

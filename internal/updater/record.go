@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 
 // Record is what is remembered of a host's updates.
 type Record struct {
+	Serial uint64 `json:"serial,omitempty"` // of the times that it was kept
+
 	Available []string           `json:"available"` // versions, the newest first, as the last refresh saw them
 	Chosen    *api.UpdateImage   `json:"chosen"`
 	Digest    string             `json:"digest,omitempty"` // of the images of what is chosen
@@ -61,7 +64,15 @@ const maxRecord = 16 << 20
 
 // load reads the record; ErrNone if there is none.
 func (u *Updater) load() (Record, error) {
-	text, err := durable.ReadFile(u.Root.UpdateRecord(), maxRecord)
+	r, err := read(u.Root.UpdateRecord())
+	if spare, none := read(u.Root.UpdateSpareRecord()); none == nil && (err != nil || spare.Serial > r.Serial) {
+		return spare, nil
+	}
+	return r, err
+}
+
+func read(path string) (Record, error) {
+	text, err := durable.ReadFile(path, maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Record{}, ErrNone
 	}
@@ -70,7 +81,7 @@ func (u *Updater) load() (Record, error) {
 		err = json.Unmarshal(text, &r)
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("read state of updates: %s: %w", u.Root.UpdateRecord(), err)
+		return Record{}, fmt.Errorf("read state of updates: %s: %w", path, err)
 	}
 	return r, nil
 }
@@ -85,14 +96,22 @@ func (u *Updater) loadOrNew() Record {
 	return r
 }
 
+// save keeps the record on the disk. While that takes nothing more, memory must
+// do, until the next reboot: else nobody could ask what is wrong.
 func (u *Updater) save(r Record) error {
+	r.Serial++
 	text, err := r.encode()
-	if err == nil {
-		err = write(u.Root.UpdateRecord(), text)
-	}
 	if err != nil {
 		return fmt.Errorf("keep state of updates: %w", err)
 	}
+	if err = write(u.Root.UpdateRecord(), text); err == nil {
+		_ = os.Remove(u.Root.UpdateSpareRecord()) // if it stays, its number tells that it is old
+		return nil
+	}
+	if write(u.Root.UpdateSpareRecord(), text) != nil {
+		return fmt.Errorf("keep state of updates: %w", err)
+	}
+	u.Log.Warn("state of updates is kept in memory, until the next reboot", "err", err)
 	return nil
 }
 
@@ -117,7 +136,7 @@ func (r Record) encode() ([]byte, error) {
 
 func write(path string, text []byte) error {
 	attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
-	return durable.WriteFile(durable.OS{}, path, append(text, '\n'), attributes)
+	return durable.Reclaim(durable.OS{}, path, append(text, '\n'), attributes)
 }
 
 // interruptedExit is the exit status of a command that was interrupted.

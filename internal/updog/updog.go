@@ -22,10 +22,8 @@ import (
 	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/signpost"
 	"github.com/hostler-os/hostler/internal/slot"
-	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/update"
 	"github.com/hostler-os/hostler/internal/update/journal"
-	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 const name = "updog"
@@ -92,15 +90,15 @@ func hint(err error) string {
 	if refusal, ok := errors.AsType[*slot.Refusal](err); ok {
 		return refusal.Hint()
 	}
-	if gap, ok := errors.AsType[*manifest.GapError](err); ok {
-		return gap.Hint()
+	if _, ok := errors.AsType[*api.Error](err); ok {
+		return "" // it has its own, if any
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
 			return h.text
 		}
 	}
-	return tufrepo.Hint(err)
+	return update.Hint(err)
 }
 
 var hints = []struct {

@@ -102,6 +102,29 @@ func TestUpdateOutlivesTheServer(t *testing.T) {
 	}
 }
 
+// On a disk that is full nothing can be looked for, and whoever asks is told why and what to do.
+func TestUpdateOnAFullDisk(t *testing.T) {
+	h := newUpdatedHost(t)
+	h.Must("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/var/lib/hostler")
+	const fill = "dd if=/dev/zero of=/var/lib/hostler/fill bs=4k 2>/dev/null; true"
+	h.Must("sh", "-c", fill)
+	check := func() machine.Result { return h.Run("apiclient", "update", "check") }
+	const want = "no space left on device\n"
+	if r := check(); r.Code != 1 || !strings.Contains(r.Stderr, want) || !strings.Contains(r.Stderr, "\nhint: free some space") {
+		t.Errorf("on a full disk: %v", r)
+	}
+	if r := h.Run("updog", "check-update"); r.Code != 1 || !strings.Contains(r.Stderr, want) || !strings.Contains(r.Stderr, "\nhint: free some space") {
+		t.Errorf("on a full disk: %v", r)
+	}
+	if u := h.updates(); u.Last == nil || u.Last.Status != api.UpdateFailed || u.Status.State != api.UpdateIdle {
+		t.Errorf("%+v", u)
+	}
+	h.Must("rm", "/var/lib/hostler/fill")
+	if r := check(); r.Code != 0 {
+		t.Errorf("with space again: %v", r)
+	}
+}
+
 func TestRebootThatIsInhibited(t *testing.T) {
 	h := newUpdatedHost(t)
 	h.Must("systemctl", "unmask", "systemd-logind.service")

@@ -77,7 +77,7 @@ func (j *Journal) save() error {
 		return err
 	}
 	attributes := durable.Attributes{Mode: 0o644, UID: durable.Keep, GID: durable.Keep}
-	if err := durable.WriteFile(durable.OS{}, j.path, text, attributes); err != nil {
+	if err := durable.Reclaim(durable.OS{}, j.path, text, attributes); err != nil {
 		return fmt.Errorf("keep journal of updates: %w", err)
 	}
 	return nil
