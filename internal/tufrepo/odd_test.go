@@ -239,6 +239,12 @@ func TestResumeOfAFileThatWasReplaced(t *testing.T) {
 
 func TestOddMetadata(t *testing.T) {
 	repo := tufrepotest.New(t)
+	old := tufrepotest.New(t)
+	old.Roles["timestamp"]["expires"] = "2020-01-02T03:04:05Z"
+	old.Publish("timestamp")
+	if err := openAt(t, old, old.URL+"/metadata"); err == nil || !strings.HasPrefix(err.Error(), "timestamp metadata is expired: ") {
+		t.Errorf("got %v", err)
+	}
 	for name, test := range map[string]struct {
 		file   string
 		handle http.HandlerFunc
@@ -246,8 +252,8 @@ func TestOddMetadata(t *testing.T) {
 	}{
 		"a page":                         {"timestamp.json", page, "fetch URL: a web page, expected metadata"},
 		"a page, as if there was a root": {"2.root.json", page, "fetch URL: a web page, expected metadata"},
-		"something else":                 {"timestamp.json", answering(200, `{"signed": 1}`), `timestamp metadata from URL: no object "signed" in it`},
-		"nothing":                        {"1.snapshot.json", answering(200, ""), "snapshot metadata from URL: "},
+		"something else":                 {"timestamp.json", answering(200, `{"signed": 1}`), `timestamp metadata, from URL: no object "signed" in it`},
+		"nothing":                        {"1.snapshot.json", answering(200, ""), "snapshot metadata, from URL: "},
 		"packed":                         {"1.targets.json", packed([]byte("{}")), `fetch URL: packed as "gzip"`},
 		"a part":                         {"timestamp.json", answering(206, "{}", "Content-Range", "bytes 0-1/2"), "fetch URL: the server sent a part (206), expected the whole file"},
 	} {

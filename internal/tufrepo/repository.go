@@ -214,15 +214,16 @@ func (r *Repository) updateTargets(ctx context.Context) error {
 	return r.store.save(targetsRole+".json", raw)
 }
 
-// blame tells where a file came from that is not believed.
+// blame tells where a file came from that is not believed; of one that was good
+// once, the time says more.
 func (r *Repository) blame(name string, err error) error {
 	e, ok := errors.AsType[*Error](err)
 	l, known := r.source.(locator)
-	if !ok || !known {
+	if !ok || !known || e.What == "" {
 		return err
 	}
 	located := *e
-	located.What += " from " + l.Where(name)
+	located.What += ", from " + l.Where(name)
 	return &located
 }
 
