@@ -304,6 +304,9 @@ func TestFullDisk(t *testing.T) {
 		if errSeen != nil || seen < 1 || err == nil && seen != 2 {
 			t.Fatalf("fault at operation %d: %v; a client sees %d releases, %v", n, err, seen, errSeen)
 		}
+		if err != nil && !strings.Contains(err.Error(), "\nhint: free some space where that file is") {
+			t.Errorf("fault at operation %d: no hint: %v", n, err)
+		}
 		if n%9 != 0 {
 			continue
 		}

@@ -110,7 +110,11 @@ func (d *draft) publish(ctx context.Context) error {
 		return nil
 	}
 	if err := plan.Run(ctx, d.fs); err != nil {
-		return hintf("run the same command again: it does what is left; clients see the old state until then", "%v", err)
+		todo := "run the same command again: it does what is left; clients see the old state until then"
+		if full(err) {
+			todo = "free some space where that file is, and " + todo
+		}
+		return hintf(todo, "%v", err)
 	}
 	d.show(plan, "published")
 	return nil

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,8 +80,14 @@ func hint(err error) string {
 	if gap, ok := errors.AsType[*manifest.GapError](err); ok {
 		return gap.Hint()
 	}
+	if full(err) {
+		return "free some space where that file is, and run the same command again; what is published is as before"
+	}
 	return ""
 }
+
+// full tells whether a disk takes nothing more.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // withHint keeps an exit code that err has.
 func withHint(err error, hint string) error {

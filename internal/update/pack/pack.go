@@ -41,7 +41,10 @@ func LZ4(w io.Writer, r io.Reader, size int64) error {
 	if err == nil && n != size {
 		err = fmt.Errorf("%d bytes, expected %d: it changes while it is read", n, size)
 	}
-	if err := errors.Join(err, z.Close()); err != nil {
+	if closed := z.Close(); err == nil { // after an error, it tells but the same
+		err = closed
+	}
+	if err != nil {
 		return fmt.Errorf("pack as lz4: %w", err)
 	}
 	return nil
