@@ -33,8 +33,8 @@ func proveAgain(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.
 	if err != nil {
 		return fixed("Failed to read OS disk partition table: %w", err)
 	}
-	if a.Slot != sets.Active.Other().String() {
-		return nil // it is not what is activated
+	if spare := sets.Active.Other(); a.Slot != spare.String() || !sets.State.Sets[spare].Valid() {
+		return nil // it is not what is activated, or nothing is: the flags were changed by hand
 	}
 	for _, w := range a.Images {
 		if w.SHA256 == "" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/slot"
 	"github.com/hostler-os/hostler/internal/update/image"
 	"github.com/hostler-os/hostler/internal/update/journal"
 )
@@ -167,6 +168,27 @@ func TestActivateWithoutASecondLook(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A slot whose flags were changed by hand may be all that is left to fall back
+// to: whatever the journal says of it, they stay.
+func TestActivateAfterFlagsWereChanged(t *testing.T) {
+	w := newWorld(t)
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	w.spoil("root", 0)
+	change := func(s slot.State) (slot.State, error) {
+		s.Sets[slot.B] = s.Sets[slot.A]
+		return s, nil
+	}
+	if _, err := w.disk().Change(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	before := w.words()
+	if err := w.activate(w.later(), nil); err == nil || w.words() != before {
+		t.Errorf("%v; flags %s, before %s", err, w.words(), before)
 	}
 }
 
