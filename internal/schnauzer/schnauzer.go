@@ -27,8 +27,8 @@ import (
 
 // The names that the program is called by. Under v2's, render never reads a template from a file.
 const (
-	name   = "schnauzer"
-	nameV2 = "schnauzer-v2"
+	Name   = "schnauzer"
+	NameV2 = "schnauzer-v2"
 )
 
 // Run is a cli.Program.
@@ -38,9 +38,9 @@ func Run(ctx context.Context, args []string, s cli.Streams) int {
 
 // Run is a cli.Program that sees what was first fetched of the server.
 func (m *Moment) Run(ctx context.Context, args []string, s cli.Streams) int {
-	a := &app{Streams: s, called: name, moment: m}
-	if len(args) > 0 && filepath.Base(args[0]) == nameV2 {
-		a.called = nameV2
+	a := &app{Streams: s, called: Name, moment: m}
+	if len(args) > 0 && filepath.Base(args[0]) == NameV2 {
+		a.called = NameV2
 	}
 	root := newRoot(a)
 	if len(args) > 0 {
@@ -93,7 +93,7 @@ func (e *hinted) Error() string { return e.message }
 func (e *hinted) plain() error {
 	hint := e.hint
 	if hint == "" {
-		hint = name + " --help shows how it is used"
+		hint = Name + " --help shows how it is used"
 	}
 	return &cli.ExitError{Code: cli.ExitUsage, Err: &api.Error{Code: api.CodeInvalid, Message: e.message, Hint: hint}}
 }
@@ -195,7 +195,7 @@ func newRender(a *app) *cobra.Command {
 
 // isOffline tells the program's own form of render from that of schnauzer-v2.
 func (a *app) isOffline(c *cobra.Command) bool {
-	return a.called != nameV2 && c.Flags().Changed("settings")
+	return a.called != NameV2 && c.Flags().Changed("settings")
 }
 
 // checkOnline refuses what belongs to the other form, and what probably meant it.
@@ -208,7 +208,7 @@ func (a *app) checkOnline(c *cobra.Command) error {
 	if !c.Flags().Changed("template") {
 		return usagef("--template is missing")
 	}
-	if a.called != nameV2 && !c.Flags().Changed("requires") {
+	if a.called != NameV2 && !c.Flags().Changed("requires") {
 		return &hinted{"render needs --settings FILE.json to render a file, or --requires EXTENSION@VERSION to render a text", ""}
 	}
 	return nil

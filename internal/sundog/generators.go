@@ -61,10 +61,15 @@ func (b *chain) findGenerators(ctx context.Context) ([]generate.Generator, []api
 }
 
 // renderedKeys are the settings whose generator may use their metadata template.
+// What cannot be read is told by generate.Parse.
 func renderedKeys(metadata map[string]json.RawMessage) []string {
 	var keys []string
 	for k, text := range metadata {
-		if strings.Contains(string(text), schnauzerName+" ") || strings.HasSuffix(string(text), schnauzerName+`"`) {
+		var g api.Generator
+		if err := json.Unmarshal(text, &g); err != nil {
+			continue
+		}
+		if program, _, _ := strings.Cut(g.Command, " "); filepath.Base(program) == schnauzer.Name {
 			keys = append(keys, k)
 		}
 	}
@@ -190,11 +195,6 @@ func (b *chain) judgeGenerators(p *api.BootPhase) {
 	}
 }
 
-const (
-	schnauzerName   = "schnauzer"
-	schnauzerNameV2 = "schnauzer-v2"
-)
-
 func (b *chain) runner(ctx context.Context) (*generate.Runner, error) {
 	var settings map[string]any
 	err := b.persist(ctx, func(ctx context.Context) (err error) {
@@ -217,7 +217,7 @@ func (b *chain) runner(ctx context.Context) (*generate.Runner, error) {
 func (b *chain) builtins(moment *schnauzer.Moment) func(program string) cli.Program {
 	return func(program string) cli.Program {
 		called := filepath.Base(program)
-		if called != schnauzerName && called != schnauzerNameV2 || !b.isOurs(program) {
+		if called != schnauzer.Name && called != schnauzer.NameV2 || !b.isOurs(program) {
 			return nil
 		}
 		return b.schnauzer(moment, called)
