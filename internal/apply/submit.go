@@ -87,7 +87,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*api.Change, error) {
 // submit begins a change whose turn has come; the turn ends with the change.
 func (e *Engine) submit(ctx context.Context, r Request) (*api.Change, error) {
 	run, err := e.begin(ctx, r)
-	if err != nil || run.rec.Phase != phaseForward {
+	if err != nil || e.shown(run).State != api.StateApplying { // its record may be that of a try by now, which others may end
 		e.turn.give()
 		return e.outcome(run, err)
 	}
