@@ -155,12 +155,13 @@ type Updates struct {
 
 	Ended map[string]UpdateCommand `json:"ended,omitempty"` // how each command ended when it was last run, by its type
 
-	Offer   *UpdateOffer   `json:"offer"` // as the last successful refresh found it
-	Next    UpdateNext     `json:"next"`
-	Holds   []RebootHold   `json:"holds"`             // what holds a reboot back now
-	Problem string         `json:"problem,omitempty"` // why the slots cannot be seen, or the record cannot be read
-	Attempt *UpdateAttempt `json:"attempt,omitempty"` // that put into the spare slot what is there now, ready to boot
-	History uint64         `json:"history,omitempty"` // the newest entry of the settings' history: a rehearsal that saw an older one is out of date
+	Offer    *UpdateOffer   `json:"offer"` // as the last successful refresh found it
+	Next     UpdateNext     `json:"next"`
+	Holds    []RebootHold   `json:"holds"`               // what holds a reboot back now
+	Problem  string         `json:"problem,omitempty"`   // why the slots cannot be seen, or the record cannot be read
+	Attempt  *UpdateAttempt `json:"attempt,omitempty"`   // that put into the spare slot what is there now, ready to boot
+	FellBack *UpdateAttempt `json:"fell_back,omitempty"` // that was tried, and from which the host came back
+	History  uint64         `json:"history,omitempty"`   // the newest entry of the settings' history: a rehearsal that saw an older one is out of date
 }
 
 // Rehearsal is how the settings took the release in the spare slot; nil if

@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -31,6 +32,7 @@ func printUpdates(w io.Writer, u *api.Updates, now time.Time) {
 			rows = append(rows, []string{"", line})
 		}
 	}
+	add("fell back", fellBackText(u.FellBack))
 	add("next", nextText(u.Next, now))
 	for _, h := range u.Holds {
 		add("holds a reboot", fmt.Sprintf("%s (%s): %s", h.Who, h.Kind, h.Why))
@@ -91,6 +93,15 @@ func stateText(u *api.Updates) string {
 		return fmt.Sprintf("%s: %s boots next", s.State, s.Staging.Image.Version)
 	}
 	return fmt.Sprintf("%s: nothing to apply", s.State)
+}
+
+// fellBackText tells of a release that was booted, and left again.
+func fellBackText(a *api.UpdateAttempt) string {
+	if a == nil {
+		return ""
+	}
+	why := cmp.Or(a.Error, "it did not come as far as being judged; the console and 'journalctl --list-boots' may tell")
+	return fmt.Sprintf("from %s, which did not boot well from slot %s: %s", a.Version, a.Slot, cli.OneLine(why))
 }
 
 // nextText says what happens by itself, when, and why not sooner.

@@ -32,21 +32,18 @@ func (p *program) lastBoot() *api.Boot {
 }
 
 // fellBack tells of an update from which the host has come back; what became of
-// it has been settled by hostler health, in the boot that followed. A host that
-// runs something else by now, whoever made it, need not be told.
+// it has been settled by hostler health, in the boot that followed.
 func (p *program) fellBack() string {
-	a := journal.Load(p.root, p.log).FellBack()
+	running, _ := osrelease.Read(p.root) // without one, it is told to be on the safe side
+	a := journal.Load(p.root, p.log).FellBack(running.VersionID)
 	if a == nil {
-		return ""
-	}
-	if running, err := osrelease.Read(p.root); err == nil && running.VersionID != a.From {
 		return ""
 	}
 	text := fmt.Sprintf("the update to %s did not boot well, and the host went back to %s", a.Version, a.From)
 	if a.Error != "" {
 		text += ": " + a.Error
 	}
-	return text + "; see updog history"
+	return text + "; see apiclient update history"
 }
 
 // lint judges user data by the model of a variant of this image.

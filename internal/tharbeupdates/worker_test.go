@@ -173,6 +173,13 @@ func TestReboots(t *testing.T) {
 	h.expect(h.status(), "Available [1.21.0] chosen 1.21.0, activate Success 0")
 	h.settle("1.20.0") // as each boot does
 	h.expect(h.status(), "Idle [1.21.0], activate Success 0")
+	o, err := h.Overview(t.Context())
+	if err != nil || o.FellBack == nil || o.FellBack.Version != "1.21.0" {
+		t.Errorf("%v; fell back from %+v", err, o.FellBack)
+	}
+	if r := o.Offer.Releases[0]; o.Offer.Chosen != nil || r.Chosen || len(r.Reasons) != 1 || r.Reasons[0].Code != string(manifest.FailedBefore) {
+		t.Errorf("it is still offered: %+v", r)
+	}
 	h.expect(h.do("refresh"), "Idle [1.21.0], refresh Success 0") // it is not tried again
 	if code, errs := h.call("prepare"); code != updater.ExitState || errs != "Command 'Prepare' not allowed when state is 'Idle'\n" {
 		t.Errorf("%d %s", code, errs)

@@ -198,7 +198,7 @@ func TestBootThatFails(t *testing.T) {
 	if first := j.Attempts[0]; first.State != api.AttemptBootFailed || first.Step != "boot" || first.Error != "units: a.service" {
 		t.Errorf("the journal says %+v", first)
 	}
-	if a := j.FellBack(); a == nil || a.ID != 1 {
+	if a := j.FellBack("1.0.0"); a == nil || j.FellBack("1.1.0") != nil || a.ID != 1 {
 		t.Errorf("%+v fell back", a)
 	}
 	chosen := func() bool {
@@ -225,7 +225,7 @@ func TestBootThatFails(t *testing.T) {
 	if err := w.install(nil); err != nil {
 		t.Error(err)
 	}
-	if a := w.journal().FellBack(); a != nil {
+	if a := w.journal().FellBack("1.0.0"); a != nil {
 		t.Errorf("after another attempt, %+v fell back", a)
 	}
 	w.check()

@@ -29,7 +29,7 @@ func (u *Updater) Overview(ctx context.Context) (api.Updates, error) {
 		r.Begun = nil // nobody interrupted it
 	}
 	v, err := u.view(ctx, r)
-	o.Last, o.Ended, o.Offer, o.Attempt, o.Problem = v.Last, v.Ended, v.Offer, v.Attempt, v.Problem
+	o.Last, o.Ended, o.Offer, o.Attempt, o.FellBack, o.Problem = v.Last, v.Ended, v.Offer, v.Attempt, v.FellBack, v.Problem
 	switch {
 	case unknown == nil:
 		o.Status = &v.Status

@@ -19,6 +19,8 @@ type View struct {
 	Problem string             // why the slots cannot be seen
 	Attempt *api.UpdateAttempt // that put into the spare slot what is there; nil: none did
 
+	FellBack *api.UpdateAttempt // that was tried, and from which the host came back; nil: none
+
 	OutOfDate bool // settings were changed since its rehearsal
 }
 
@@ -38,8 +40,9 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 	}
 	v := View{Record: r.settled()}
 	tried := journal.Load(u.Root, u.Log)
-	if v.Chosen != nil && v.Digest != "" && tried.Failed(v.Chosen.Version, v.Chosen.Variant, v.Digest) != "" {
-		v.Chosen, v.Offered = nil, false // since the last refresh; the next one weighs that
+	v.FellBack = tried.FellBack(release.VersionID)
+	if v.Chosen != nil && v.Digest != "" {
+		v.withdraw(tried.Failed(v.Chosen.Version, v.Chosen.Variant, v.Digest))
 	}
 	sets, err := u.sets(ctx)
 	if err != nil {
@@ -49,6 +52,28 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 	}
 	v.Status = v.status(sets, api.UpdateImage{Arch: release.Arch, Version: release.VersionID, Variant: release.VariantID}, u.Now())
 	return v, nil
+}
+
+// failedBefore is the code of the reason that a release failed on this host.
+const failedBefore = "failed-before"
+
+// withdraw takes back what the last refresh chose if it has failed since; the
+// next refresh weighs that itself.
+func (r *Record) withdraw(how string) {
+	if how == "" {
+		return
+	}
+	r.Chosen, r.Offered = nil, false
+	if r.Offer == nil {
+		return
+	}
+	r.Offer.Chosen = nil
+	for i := range r.Offer.Releases {
+		if release := &r.Offer.Releases[i]; release.Chosen {
+			text := fmt.Sprintf("it failed on this host: %s; updog update --image %s tries it again", how, release.Version)
+			release.Chosen, release.Reasons = false, append(release.Reasons, api.UpdateReason{Code: failedBefore, Text: text})
+		}
+	}
 }
 
 // sets is what the disk's flags say; nil if they cannot be read.

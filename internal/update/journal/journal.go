@@ -236,8 +236,15 @@ func (j *Journal) Prepared() (version string, size int64) {
 }
 
 // FellBack is the last attempt that touched the slot, if it was tried and the
-// host came back to the old one; otherwise nil.
-func (j *Journal) FellBack() *Attempt { return j.latest(api.AttemptBootFailed) }
+// host came back to the old one; otherwise nil. A host that is running something
+// else by now, whoever made it, need not be told; "" is an unknown version.
+func (j *Journal) FellBack(running string) *Attempt {
+	a := j.latest(api.AttemptBootFailed)
+	if a == nil || running != "" && running != a.From {
+		return nil
+	}
+	return a
+}
 
 // latest is the last attempt in one of these states, unless a later one has touched the slot.
 func (j *Journal) latest(states ...api.AttemptState) *Attempt {
