@@ -389,12 +389,12 @@ func TestActivationIsForced(t *testing.T) {
 		t.Fatal(err)
 	}
 	forced := func() bool {
-		var u api.Updates
-		_, text := o.request("GET", "/updates")
-		if err := json.Unmarshal([]byte(text), &u); err != nil || u.Attempt == nil || u.Attempt.Rehearsal.State != api.MigrationFailed {
+		var tried []api.UpdateAttempt
+		_, text := o.request("GET", "/updates/history")
+		if err := json.Unmarshal([]byte(text), &tried); err != nil || len(tried) != 1 || tried[0].Rehearsal.State != api.MigrationFailed {
 			t.Fatalf("%v in %s", err, text)
 		}
-		return u.Attempt.Forced
+		return tried[0].Forced
 	}
 	for _, tt := range []struct {
 		query  string

@@ -216,6 +216,9 @@ func TestFlagsChangedByHand(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.expect(h.status(), step.want)
+		if got, want := h.overview().Attempt != nil, strings.Contains(step.want, "staged"); got != want {
+			t.Errorf("%s, and an attempt is told: %v", step.want, got)
+		}
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/paths"
-	"github.com/hostler-os/hostler/internal/slot"
 )
 
 // Record is what is remembered of a host's updates.
@@ -53,7 +52,6 @@ type Updater struct {
 	Root paths.Root
 	Now  func() time.Time
 	Log  *slog.Logger
-	Disk func() (*slot.Disk, error) // nil: [slot.Of] the root
 }
 
 // ErrNone is returned where no command has ever been run on this host.

@@ -47,7 +47,7 @@ func (u *Updater) view(ctx context.Context, r Record) (View, error) {
 	sets, err := u.sets(ctx)
 	if err != nil {
 		v.Problem = err.Error()
-	} else {
+	} else if stage(sets.State) != api.UpdateIdle {
 		v.Attempt = tried.Staged(sets.Active.Other())
 	}
 	v.Status = v.status(sets, api.UpdateImage{Arch: release.Arch, Version: release.VersionID, Variant: release.VariantID}, u.Now())
@@ -78,11 +78,7 @@ func (r *Record) withdraw(how string) {
 
 // sets is what the disk's flags say; nil if they cannot be read.
 func (u *Updater) sets(ctx context.Context) (*slot.Sets, error) {
-	find := u.Disk
-	if find == nil {
-		find = func() (*slot.Disk, error) { return slot.Of(u.Root) }
-	}
-	d, err := find()
+	d, err := slot.Of(u.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -114,27 +110,26 @@ func (v View) status(sets *slot.Sets, running api.UpdateImage, now time.Time) ap
 	}
 	next, boots := sets.Next()
 	s.Active.NextToBoot = boots && next == sets.Active
-	if stage, ok := v.stage(sets.State); ok {
-		s.State = stage
+	if v.Attempt != nil {
+		s.State = stage(sets.State)
 		image := api.UpdateImage{Arch: running.Arch, Version: v.Attempt.Version, Variant: v.Attempt.Variant}
-		s.Staging = &api.UpdatePartition{Image: &image, NextToBoot: stage == api.UpdateReady}
+		s.Staging = &api.UpdatePartition{Image: &image, NextToBoot: s.State == api.UpdateReady}
 	}
 	return s
 }
 
-// stage is how far the flags say that what is in the spare slot has come.
-func (v View) stage(s slot.State) (api.UpdateState, bool) {
-	if s.Single || v.Attempt == nil {
-		return "", false
-	}
+// stage is how far the flags say that what is in the spare slot has come; idle if
+// nothing waits there.
+func stage(s slot.State) api.UpdateState {
 	next, boots := s.Next()
 	switch {
+	case s.Single:
 	case boots && next != s.Active:
-		return api.UpdateReady, true
+		return api.UpdateReady
 	case s.Sets[s.Active.Other()].Valid():
-		return api.UpdateStaged, true
+		return api.UpdateStaged
 	}
-	return "", false
+	return api.UpdateIdle
 }
 
 // deactivateShown is for how long a deactivate is told as the most recent
