@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hostler-os/hostler/internal/cli"
 )
 
 const rawHelp = `Sends one request to the API and prints the body of the answer.
@@ -67,6 +69,6 @@ func (a *app) printBody(body []byte) error {
 	if len(body) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(a.Out, "%s\n", body)
+	_, err := fmt.Fprintf(cli.JSON(a.Out), "%s\n", body)
 	return err
 }

@@ -60,7 +60,7 @@ func printEvent(w io.Writer, e api.Event, f cli.Format) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "%s\n", line)
+		_, err = fmt.Fprintf(cli.JSON(w), "%s\n", line)
 		return err
 	case cli.FormatYAML:
 		if _, err := fmt.Fprintln(w, "---"); err != nil {

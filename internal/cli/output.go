@@ -60,7 +60,7 @@ func (f Format) Print(w io.Writer, v any, table func(io.Writer)) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(text)
+	_, err = JSON(w).Write(text)
 	return err
 }
 

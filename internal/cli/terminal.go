@@ -118,6 +118,33 @@ func (p people) Write(text []byte) (int, error) {
 // control tells whether a character does something to a terminal or to what
 // stands around it there, such as turning its order round (U+202A to U+202E,
 // U+2066 to U+2069): what is read must be what is meant.
+// JSON is w for whole JSON documents. They may hold the control characters from
+// U+007F on as they are; if w is a terminal, which would obey them, it gets
+// their escape sequences, and the document means the same.
+func JSON(w io.Writer) io.Writer {
+	if !IsTerminal(w) {
+		return w
+	}
+	return escaping{people{w}}
+}
+
+type escaping struct{ terminal io.Writer }
+
+func (e escaping) Write(text []byte) (int, error) {
+	var b strings.Builder
+	for _, r := range string(text) {
+		if control(r) && r >= 0x7f {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	if _, err := io.WriteString(e.terminal, b.String()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
 func control(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

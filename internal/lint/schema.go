@@ -33,7 +33,7 @@ func Schema(ctx context.Context, args []string, s cli.Streams) int {
 			if err != nil {
 				return err
 			}
-			_, err = c.OutOrStdout().Write(text)
+			_, err = cli.JSON(c.OutOrStdout()).Write(text)
 			return err
 		},
 	}

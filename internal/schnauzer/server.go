@@ -10,6 +10,7 @@ import (
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/api/client"
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/template"
 	"github.com/hostler-os/hostler/internal/template/hostfacts"
 )
@@ -134,6 +135,6 @@ func (a *app) renderOnline(ctx context.Context, t *template.Template) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.Out, "%s\n", quoted)
+	_, err = fmt.Fprintf(cli.JSON(a.Out), "%s\n", quoted)
 	return err
 }

@@ -60,7 +60,7 @@ func (a *app) print(u manifest.Update) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.Out, "%s\n", text)
+	_, err = fmt.Fprintf(cli.JSON(a.Out), "%s\n", text)
 	return err
 }
 
@@ -72,7 +72,7 @@ func (a *app) list(list []manifest.Update) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(a.Out, "%s\n", text)
+		_, err = fmt.Fprintf(cli.JSON(a.Out), "%s\n", text)
 		return err
 	}
 	for _, u := range list {

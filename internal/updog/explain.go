@@ -2,7 +2,6 @@ package updog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -66,13 +65,5 @@ func (a *app) tell(offer api.UpdateOffer) error {
 		cli.PrintOffer(a.Out, offer, offer.Now)
 		return nil
 	}
-	doc, err := json.Marshal(offer)
-	if err != nil {
-		return err
-	}
-	if doc, err = cli.IndentJSON(doc); err != nil {
-		return err
-	}
-	_, err = a.Out.Write(doc)
-	return err
+	return cli.FormatJSON.Print(a.Out, offer, nil)
 }

@@ -2,7 +2,6 @@ package updog
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -35,13 +34,5 @@ func (a *app) historyJSON(list []journal.Attempt) error {
 	if list == nil {
 		list = []journal.Attempt{}
 	}
-	doc, err := json.Marshal(list)
-	if err == nil {
-		doc, err = cli.IndentJSON(doc)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = a.Out.Write(doc)
-	return err
+	return cli.FormatJSON.Print(a.Out, list, nil)
 }
