@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/hostler-os/hostler/internal/api"
 )
 
 // IsTerminal tells whether a stream is a terminal: somebody looks at it.
@@ -158,10 +160,7 @@ func clip(text string, width int) string {
 
 // Time formats an instant for people, in the local time zone.
 func Time(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04:05 MST")
+	return api.TimeText(t.Local())
 }
 
 // Duration formats a length of time for people: three significant units at

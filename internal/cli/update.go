@@ -82,9 +82,9 @@ func waveText(w api.UpdateWave, now time.Time) string {
 	// Rounded up: at the second that is shown, the host is due.
 	due := w.Due.Add(time.Second - 1).Truncate(time.Second)
 	if w.Ready || !now.Before(due) {
-		return place + "this host was due at " + due.Format(time.RFC3339)
+		return place + "this host was due at " + Time(due)
 	}
-	return fmt.Sprintf("%sthis host is due at %s, in %s", place, due.Format(time.RFC3339), Days(due.Sub(now)))
+	return fmt.Sprintf("%sthis host is due at %s, in %s", place, Time(due), Days(due.Sub(now)))
 }
 
 // barWidth is how many characters the bar of a progress has.

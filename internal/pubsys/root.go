@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/cli/clihelp"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
@@ -70,7 +71,7 @@ func (e *edits) apply(ctx context.Context, r *publish.Root, now time.Time) error
 			return fmt.Errorf("--expires: %w", err)
 		}
 		if !at.After(now) {
-			return fmt.Errorf("--expires: %s is over", at.UTC().Format(time.RFC3339))
+			return fmt.Errorf("--expires: %s is over", cli.Time(at))
 		}
 		r.Expires = at.Truncate(time.Second)
 	}

@@ -7,10 +7,10 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/tufrepo/publish"
 	"github.com/hostler-os/hostler/internal/tufrepo/signer"
@@ -163,7 +163,7 @@ func (a *app) showRoot(r publish.RootFile, old *publish.Root) error {
 		return err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "root version %d\n  expires       %s\n  signed bytes  sha256 %x\n", r.Version, r.Expires.UTC().Format(time.RFC3339), sha256.Sum256(form))
+	fmt.Fprintf(&b, "root version %d\n  expires       %s\n  signed bytes  sha256 %x\n", r.Version, cli.Time(r.Expires), sha256.Sum256(form))
 	for _, role := range publish.Roles {
 		of := r.Roles[role]
 		fmt.Fprintf(&b, "  %-12s  %d of these %d\n", role, of.Threshold, len(of.KeyIDs))

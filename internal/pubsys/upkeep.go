@@ -141,7 +141,7 @@ func (a *app) expirations(ctx context.Context, s site, limit time.Duration, form
 	err = format.Print(a.Out, views, func(w io.Writer) {
 		rows := [][]string{{"ROLE", "VERSION", "EXPIRES", "IN"}}
 		for _, v := range views {
-			rows = append(rows, []string{v.Role, fmt.Sprint(v.Version), v.Expires.UTC().Format(time.RFC3339), a.left(v.Expires)})
+			rows = append(rows, []string{v.Role, fmt.Sprint(v.Version), cli.Time(v.Expires), a.left(v.Expires)})
 		}
 		cli.Table(w, rows)
 	})
@@ -213,7 +213,7 @@ func (a *app) bundle(ctx context.Context, s site, version manifest.Version, out 
 			until = e.Expires
 		}
 	}
-	a.printf("%s has %s %s %s, good until %s\n", out, u.Variant, u.Arch, u.Version, until.UTC().Format(time.RFC3339))
+	a.printf("%s has %s %s %s, good until %s\n", out, u.Variant, u.Arch, u.Version, cli.Time(until))
 	return nil
 }
 

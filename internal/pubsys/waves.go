@@ -225,6 +225,6 @@ func describeWaves(waves []waveView) string {
 	if len(waves) == 0 {
 		return "none: all hosts at once"
 	}
-	first, last := waves[0].Start.UTC().Format(time.RFC3339), waves[len(waves)-1].Start.UTC().Format(time.RFC3339)
+	first, last := cli.Time(waves[0].Start), cli.Time(waves[len(waves)-1].Start)
 	return strings.TrimSpace(fmt.Sprintf("%d, from %s to %s", len(waves), first, last))
 }

@@ -91,7 +91,7 @@ func (a *Authority) Holds(ctx context.Context, mode string) ([]api.RebootHold, e
 	for _, c := range trying {
 		holds = append(holds, api.RebootHold{
 			Kind: "change", Who: fmt.Sprintf("change %d", c.ID),
-			Why: fmt.Sprintf("it is being tried until %s; 'apiclient confirm %d' keeps it, 'apiclient undo %d' takes it back", c.Try.Until.UTC().Format(time.RFC3339), c.ID, c.ID),
+			Why: fmt.Sprintf("it is being tried until %s; 'apiclient confirm %d' keeps it, 'apiclient undo %d' takes it back", api.TimeText(c.Try.Until.UTC()), c.ID, c.ID),
 		})
 	}
 	u, err := a.Updates(ctx)

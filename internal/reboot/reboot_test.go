@@ -47,7 +47,7 @@ func TestHolds(t *testing.T) {
 	}{
 		{"nothing", world{}, api.RebootCareful, ""},
 		{"an inhibitor", world{inhibitors: []api.RebootHold{{Kind: "inhibitor", Who: "backup", Why: "tapes"}}}, api.RebootCareful, "backup (inhibitor): tapes"},
-		{"a change that is tried", world{trying: []api.Change{try}}, api.RebootCareful, "change 7 (change): it is being tried until 2030-01-01T00:00:00Z"},
+		{"a change that is tried", world{trying: []api.Change{try}}, api.RebootCareful, "change 7 (change): it is being tried until 2030-01-01 00:00:00 UTC"},
 		{"an update that is written", world{updates: api.Updates{Running: &api.UpdateWork{Command: "prepare"}}}, api.RebootCareful, "prepare is under way"},
 		{"a window that is no affair of people", world{updates: api.Updates{Next: soon}}, api.RebootCareful, ""},
 		{"a window", world{updates: api.Updates{Next: soon}}, api.RebootAutomatic, "the window is not open"},

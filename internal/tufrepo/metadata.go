@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/hostler-os/hostler/internal/api"
 )
 
 // What is read of metadata at most, unless a smaller length is announced.
@@ -90,7 +92,7 @@ func (s signed[T]) expired(now time.Time) error {
 	return &Error{
 		Kind: ErrExpired,
 		Text: fmt.Sprintf("%s is expired: it was good until %s, now it is %s", metadataOf(printable(s.role)),
-			s.expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)),
+			api.TimeText(s.expires.UTC()), api.TimeText(now.UTC())),
 		Hint: "check this host's clock; if it is right, the repository is not being refreshed: ask its publisher",
 	}
 }

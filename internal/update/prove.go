@@ -106,7 +106,7 @@ func spoilt(ctx context.Context, d *slot.Disk, j *journal.Journal, now time.Time
 	refusal := &api.Error{
 		Code: api.CodeConflict,
 		Message: fmt.Sprintf("the %s image of %s in slot %s is no longer as it was proved at %s: %v",
-			what, a.Version, a.Slot, proved.Format(time.RFC3339), why),
+			what, a.Version, a.Slot, api.TimeText(proved.UTC()), why),
 		Hint: "prepare it again, which writes what differs: apiclient update apply, or updog update-image. If that happens again, the disk is failing",
 	}
 	if _, err := d.Change(ctx, slot.ClearInactive); err != nil {

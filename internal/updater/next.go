@@ -122,7 +122,7 @@ func (p planner) check(n *api.UpdateNext, why string) {
 	}
 	at := p.since(p.Offer.Now, checkEvery)
 	if due, version := p.due(); version != "" {
-		why = fmt.Sprintf("%s is not this host's turn before %s", version, due.UTC().Format(time.RFC3339))
+		why = fmt.Sprintf("%s is not this host's turn before %s", version, api.TimeText(due.UTC()))
 		if due.After(at) {
 			at = due
 		}

@@ -90,7 +90,7 @@ func TestNext(t *testing.T) {
 		{"nothing offered", "prepare", "", at("Idle", "", ""), nil, "refresh", 40 * time.Minute, "nothing is offered"},
 		{
 			"a wave", "prepare", "", waiting(at("Idle", "", ""), "2", noon.Add(5*time.Hour)), nil, "refresh", 5 * time.Hour,
-			"2 is not this host's turn before 2026-11-21T17:00:00Z",
+			"2 is not this host's turn before 2026-11-21 17:00:00 UTC",
 		},
 		{"offered", "prepare", "", at("Available", "2", ""), nil, "prepare", 0, "2 is offered"},
 		{"a newer one than is staged", "activate", "", at("Staged", "3", "2"), nil, "prepare", 0, "3 is offered"},

@@ -150,7 +150,7 @@ func (r Record) settled() Record {
 	r.Begun = nil
 	r.ended(api.UpdateCommand{
 		Type: b.Command, Status: api.UpdateFailed, Timestamp: api.Timestamp(b.Started), ExitStatus: interruptedExit,
-		Stderr: fmt.Sprintf("interrupted: %s, begun at %s, was ended by a crash or a power cut\n", b.Command, b.Started.UTC().Format(time.RFC3339)),
+		Stderr: fmt.Sprintf("interrupted: %s, begun at %s, was ended by a crash or a power cut\n", b.Command, api.TimeText(b.Started.UTC())),
 	})
 	return r
 }

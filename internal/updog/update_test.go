@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asUpdog) != "" {
 		cli.Main(Run)
 	}
+	os.Setenv("TZ", "UTC") // times are printed in the local zone
 	os.Exit(m.Run())
 }
 

@@ -115,8 +115,8 @@ func TestExplain(t *testing.T) {
 It is offered nothing now.
 
 1.21.0
-  not offered: wave 2 of 3; this host, with seed 512, is due at 2030-01-02T21:20:42Z
-  wave:        2 of 3, this host is due at 2030-01-02T21:20:42Z, in 1 d 21 h
+  not offered: wave 2 of 3; this host, with seed 512, is due at 2030-01-02 21:20:42 UTC
+  wave:        2 of 3, this host is due at 2030-01-02 21:20:42 UTC, in 1 d 21 h
   to fetch:    247.8 KiB
   migrations:  migrate_v1.21.0_example.lz4
 
@@ -128,11 +128,11 @@ It is offered nothing now.
 		t.Errorf("-got +want:\n%s", diff)
 	}
 	got = call(t, time.Date(2030, 1, 2, 21, 20, 42, 0, time.UTC), "explain", "--root", dir)
-	if !strings.Contains(got.Stdout, "It is offered 1.21.0.\n\n1.21.0 (offered)\n  wave:        2 of 3, this host was due at 2030-01-02T21:20:42Z\n") {
+	if !strings.Contains(got.Stdout, "It is offered 1.21.0.\n\n1.21.0 (offered)\n  wave:        2 of 3, this host was due at 2030-01-02 21:20:42 UTC\n") {
 		t.Errorf("when it is due: %+v", got)
 	}
 	got = call(t, time.Date(2030, 1, 2, 21, 20, 41, 0, time.UTC), "check-update", "--root", dir)
-	if want := (result{1, "", "No update available\n1.21.0 waits: wave 2 of 3; this host, with seed 512, is due at 2030-01-02T21:20:42Z\n"}); got != want {
+	if want := (result{1, "", "No update available\n1.21.0 waits: wave 2 of 3; this host, with seed 512, is due at 2030-01-02 21:20:42 UTC\n"}); got != want {
 		t.Errorf("a second before: %+v", got)
 	}
 	got = call(t, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), "explain", "--root", dir, "--variant", "other")

@@ -53,7 +53,7 @@ func (s *Server) judgeStore(h *api.Health) {
 	if r := s.Store.Recovered(); r != nil {
 		h.Problems = append(h.Problems, fmt.Sprintf(
 			"the datastore was found damaged at %s and restored from %s: check the settings; see docs/operations.md",
-			r.Time.Format(time.RFC3339), restoredFrom[r.Source]))
+			api.TimeText(r.Time.UTC()), restoredFrom[r.Source]))
 	}
 	h.Problems = append(h.Problems, judgeUnfit(s.Store.Unfit(), h.Variant)...)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
 )
@@ -40,7 +39,7 @@ func (s *Server) judgeMigrations(h *api.Health) {
 		return
 	}
 	last := all[len(all)-1]
-	text := fmt.Sprintf("at %s the settings could not be brought from %s to %s", last.Started.Format(time.RFC3339), last.From, last.To)
+	text := fmt.Sprintf("at %s the settings could not be brought from %s to %s", api.TimeText(last.Started.UTC()), last.From, last.To)
 	if last.Error != nil {
 		text += ": " + last.Error.Message
 	}

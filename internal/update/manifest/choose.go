@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/hostler-os/hostler/internal/api"
 )
 
 // Latest is the version lock of hosts that follow the newest release.
@@ -122,7 +124,7 @@ func (h Host) inapplicable(v Verdict) (reasons []Reason) {
 	add(u.Arch != h.Arch, OtherArch, "it is for %s, this host is %s", u.Arch, h.Arch)
 	add(u.Version.Compare(u.MaxVersion) > 0, AboveMaximum, "it is above %s, the newest version that its publisher allows", u.MaxVersion)
 	add(h.waits(v.Place), WaveNotDue, "wave %d of %d; this host, with seed %d, is due at %s",
-		v.Place.Number, v.Place.Of, h.Seed, v.Place.Due.Add(time.Second-1).Format(time.RFC3339))
+		v.Place.Number, v.Place.Of, h.Seed, api.TimeText(v.Place.Due.Add(time.Second-1).Truncate(time.Second).UTC()))
 	return reasons
 }
 

@@ -103,7 +103,7 @@ func TestEveryReleaseIsExplained(t *testing.T) {
 	}
 	want := []string{
 		"v x86_64 1.5.0; above-maximum: it is above 1.4.0, the newest version that its publisher allows",
-		"v x86_64 1.4.0; wave: wave 1 of 2; this host, with seed 7, is due at 2024-10-24T20:00:00Z",
+		"v x86_64 1.4.0; wave: wave 1 of 2; this host, with seed 7, is due at 2024-10-24 20:00:00 UTC",
 		"v x86_64 1.3.0; failed-before: it failed on this host: it did not boot on 2024-10-20; updog update --image 1.3.0 tries it again",
 		"v x86_64 1.2.0 chosen",
 		"other x86_64 1.2.0; variant: it is for variant other, this host is v",
