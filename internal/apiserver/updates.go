@@ -49,7 +49,7 @@ var refusals = map[int]api.Error{
 	},
 	updater.ExitState: {
 		Code: api.CodeConflict, Message: "Update action not allowed according to update state",
-		Hint: "'apiclient update status' (GET /updates/status) tells the state; docs/updates.md which command may follow which",
+		Hint: "'apiclient update status' (GET /updates/status) tells the state; where nothing can be applied, 'apiclient update check' looks again and says why",
 	},
 	updater.ExitNoChoice: {
 		Code: api.CodeNotFound, Message: "Previously chosen Update no longer exists",
