@@ -40,7 +40,7 @@ func (p *program) loadModel() (*model.Model, error) {
 
 // mendModel says what can be done about a model that cannot be read.
 func (p *program) mendModel() string {
-	if p.inSandbox() {
+	if p.root.IsSandbox() {
 		return "mend it, or bring back what is built in with: hostler sandbox new --force " + string(p.root)
 	}
 	return "the image brings this folder; models/ and variants/ in it must fit each other"
@@ -55,15 +55,9 @@ func explainStore(err error, path string) error {
 	return &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: hint}
 }
 
-// inSandbox tells whether the root only records what a host would run.
-func (p *program) inSandbox() bool {
-	_, err := os.Stat(p.root.Sandbox())
-	return err == nil
-}
-
 // manager is who runs restart commands.
 func (p *program) manager() (service.Manager, error) {
-	if p.inSandbox() {
+	if p.root.IsSandbox() {
 		if err := os.MkdirAll(p.root.Run(), 0o755); err != nil {
 			return nil, fmt.Errorf("make folder of the sandbox's records: %w", err)
 		}

@@ -22,7 +22,7 @@ func (p *program) authority(u *updates) *reboot.Authority {
 // startReboot reboots the host; another root only records it, or refuses.
 func (p *program) startReboot() func(ctx context.Context, force bool) error {
 	switch {
-	case p.inSandbox():
+	case p.root.IsSandbox():
 		return func(ctx context.Context, force bool) error {
 			_, err := p.services.Run(ctx, service.Command{Line: server.RebootLine(force), Service: "reboot"})
 			return err

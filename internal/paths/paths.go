@@ -4,7 +4,12 @@
 // It holds names only: it opens nothing and creates nothing.
 package paths
 
-import "path/filepath"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
 // Root is the folder that stands for "/". The zero value is the host's own root.
 type Root string
@@ -68,6 +73,13 @@ func (r Root) Faults() string { return r.Join("/run/hostler/faults.json") }
 
 // Sandbox marks a root as a sandbox: commands are recorded, not run.
 func (r Root) Sandbox() string { return r.Join("/etc/hostler/sandbox.toml") }
+
+// IsSandbox tells whether the root is marked as a sandbox. Where that cannot be
+// told it is taken for one: better that nothing runs.
+func (r Root) IsSandbox() bool {
+	_, err := os.Lstat(r.Sandbox())
+	return !errors.Is(err, fs.ErrNotExist)
+}
 
 // Updog is the configuration of updates, rendered from settings; the reference's path.
 func (r Root) Updog() string { return r.Join("/etc/updog.toml") }

@@ -153,9 +153,3 @@ func withDefaults(b model.Boot) model.Boot {
 	}
 	return b
 }
-
-// inSandbox tells whether the root only records what a host would run.
-func (a *app) inSandbox() bool {
-	_, err := os.Stat(a.root.Sandbox())
-	return err == nil
-}

@@ -39,7 +39,7 @@ func (b *chain) userData(ctx context.Context, p *api.BootPhase) error {
 func (b *chain) gather(ctx context.Context) []userdata.Result {
 	host := &userdata.Host{Root: b.root}
 	endpoint := os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
-	if !b.inSandbox() || endpoint != "" {
+	if !b.root.IsSandbox() || endpoint != "" {
 		host.IMDS = &userdata.IMDS{Endpoint: endpoint, Timeout: b.config.IMDSTimeout}
 	}
 	return userdata.Gather(ctx, host, b.config.Providers)
