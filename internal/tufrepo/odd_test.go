@@ -298,6 +298,7 @@ func TestSlowHeaders(t *testing.T) {
 				return
 			}
 			go func() {
+				_, _ = c.Read(make([]byte, 4096))
 				_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nX: ")
 				for err == nil {
 					time.Sleep(5 * time.Millisecond)
