@@ -70,8 +70,7 @@ func parseFlags(args []string) (options, error) {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	flags.Func("root", "", func(text string) error {
-		o.root = paths.Root(text)
-		return notEmpty(text)
+		return errors.Join(cli.SetRoot(&o.root)(text), notEmpty(text))
 	})
 	flags.Func("socket-path", "", func(text string) error { o.socket = text; return notEmpty(text) })
 	flags.Func("socket-gid", "", o.setGID)

@@ -70,10 +70,7 @@ func newCommand(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(clihelp.UsageError)
 	clihelp.Use(root)
 	f := root.PersistentFlags()
-	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", func(text string) error {
-		a.root = paths.Root(text)
-		return nil
-	})
+	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", cli.SetRoot(&a.root))
 	f.StringVar(&a.socket, "socket-path", "", "socket of the API `PATH` (default run/api.sock below the root)")
 	f.VarP(&a.format, "output", "o", "print as `FORMAT`: table, json, yaml")
 	f.StringVar(&a.disk, "disk", "", "a disk or an image `FILE` that counts as the host's")

@@ -93,10 +93,7 @@ func newRoot(a *app) *cobra.Command {
 
 // addFlags adds the reference's options, and the root, from which all others follow.
 func (a *app) addFlags(f *pflag.FlagSet) {
-	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", func(text string) error {
-		a.root = paths.Root(text)
-		return nil
-	})
+	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", cli.SetRoot(&a.root))
 	f.StringVar(&a.datastore, "datastore-path", "", "the datastore's file, or the reference's link current beside it: `PATH`")
 	f.StringVar(&a.cache.Targets, "migration-directory", "", "what updates have kept: `DIR`")
 	f.StringVar(&a.cache.Metadata, "metadata-directory", "", "the metadata that proves it: `DIR`")

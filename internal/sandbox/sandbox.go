@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 )
@@ -67,7 +68,7 @@ func rootOf(dir string) (paths.Root, error) {
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", dir, err)
 	}
-	return paths.Root(abs), nil
+	return paths.Root(abs), cli.SafeRoot(abs)
 }
 
 func checkVariant(assets fs.FS, variant string) error {

@@ -83,7 +83,7 @@ func NewCommand(called string, s cli.Streams) *cobra.Command {
 		return wrongUsage("%v", err)
 	})
 	f := root.PersistentFlags()
-	f.StringVar((*string)(&a.root), "root", string(a.root), "the disk of the sandbox `DIR`")
+	f.Func("root", "the disk of the sandbox `DIR`", cli.SetRoot(&a.root))
 	f.StringVar(&a.disk, "disk", "", "a disk or an image `FILE` that the host does not run from")
 	f.StringVar(&a.active, "active", "", "the `SET` on it that counts as the running one: A or B")
 	f.VarP(&a.format, "output", "o", "how status prints: table, json or yaml")

@@ -97,10 +97,7 @@ func newRoot(a *app) *cobra.Command {
 
 // addFlags adds the options that all programs here share; the reference has the last two.
 func (a *app) addFlags(f *pflag.FlagSet) {
-	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", func(text string) error {
-		a.root = paths.Root(text)
-		return nil
-	})
+	f.Func("root", "work below this folder, such as a sandbox: `DIR` (default /)", cli.SetRoot(&a.root))
 	f.StringVar(&a.socket, "socket-path", "", "socket of the API `PATH` (default run/api.sock below the root)")
 	f.Var(&a.level, "log-level", "what to tell on standard error: trace, debug, info, warn, error or off")
 }

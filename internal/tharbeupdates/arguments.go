@@ -130,8 +130,7 @@ func (a *arguments) setRoot(text string) error {
 		return errors.New("it is empty")
 	}
 	abs, err := filepath.Abs(text)
-	a.root = paths.Root(abs)
-	return err
+	return errors.Join(err, cli.SetRoot(&a.root)(abs))
 }
 
 // flagError writes flags as the help does, with two dashes.

@@ -140,7 +140,7 @@ var flags = []flag{
 	{[]string{"-r", "--reboot"}, "", toggle(func(a *arguments) *bool { return &a.reboot })},
 	{[]string{"--disk"}, "FILE", text(func(a *arguments) *string { return &a.disk })},
 	{[]string{"--active"}, "SET", text(func(a *arguments) *string { return &a.active })},
-	{[]string{"--root"}, "DIR", text(func(a *arguments) *string { return &a.root })},
+	{[]string{"--root"}, "DIR", func(a *arguments, value string) error { return cli.SetRoot(&a.root)(value) }},
 	{[]string{"--config"}, "FILE", text(func(a *arguments) *string { return &a.config })},
 	{[]string{"--log-level"}, "LEVEL", func(a *arguments, value string) error { return a.level.Set(value) }},
 	{[]string{"-h", "--help"}, "", toggle(func(a *arguments) *bool { return &a.help })},
