@@ -172,7 +172,9 @@ func (a *app) bundleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bundle FILE", Short: "put a release into one file, for hosts without network",
 		Long: `Put a release into one file, with the metadata that proves it: manifest, images and
-all migrations. A host believes it as it believes the repository, and no longer.`,
+all migrations. A host believes it as it believes the repository, and no longer: its
+settings updates.metadata-base-url and updates.targets-base-url name the file, as
+file:///PATH.`,
 		Example: "  pubsys bundle release.bundle --version 1.1.0 --dir repo --root roots/1.root.json --variant metal-dev",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {

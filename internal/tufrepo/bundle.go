@@ -156,6 +156,40 @@ func (b *Bundle) Target(ctx context.Context, want Fetch) (*Body, error) {
 	return &Body{ReadCloser: io.NopCloser(readerUntil{ctx, content}), Offset: from}, nil
 }
 
+// bundleAt is a bundle at an address, opened anew for each file of it: like a
+// folder it needs nobody to close it.
+type bundleAt string
+
+// Metadata implements Source.
+func (path bundleAt) Metadata(ctx context.Context, name string, limit int64) ([]byte, error) {
+	b, err := OpenBundle(string(path))
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return b.Metadata(ctx, name, limit)
+}
+
+// Where shows the place of a metadata file.
+func (path bundleAt) Where(name string) string { return string(path) + ": " + bundleMetadata + name }
+
+// Target implements Source.
+func (path bundleAt) Target(ctx context.Context, want Fetch) (*Body, error) {
+	b, err := OpenBundle(string(path))
+	if err != nil {
+		return nil, err
+	}
+	body, err := b.Target(ctx, want)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	body.ReadCloser = struct {
+		io.Reader
+		io.Closer
+	}{body.ReadCloser, b}
+	return body, nil
+}
+
 // WriteBundle writes a bundle with these targets and the metadata that proves
 // them. If it fails, what was written is no bundle. The same repository gives
 // the same bytes.

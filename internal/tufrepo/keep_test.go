@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -363,6 +364,33 @@ func TestBundle(t *testing.T) {
 	}
 	if _, err := r.Open(t.Context(), "folder/file"); !errors.Is(err, tufrepo.ErrNotFound) {
 		t.Errorf("%v, want not found", err)
+	}
+}
+
+// A host's settings name a bundle as they name a folder.
+func TestBundleAtAnAddress(t *testing.T) {
+	repo := release(t)
+	for _, form := range []string{"file://%s", "file://localhost%s/"} {
+		path := bundle(t, repo, releaseNames...)
+		address := fmt.Sprintf(form, path)
+		source, err := tufrepo.Remote(address, address, quick())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(releaseContents, offline(t, repo.Root(), source, releaseNames...)); diff != "" {
+			t.Error(diff)
+		}
+		r, err := tufrepo.Open(t.Context(), source, tufrepo.Options{TrustedRoot: repo.Root()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, path+".none", "no archive")
+		if err := os.Rename(path+".none", path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Open(t.Context(), "folder/file"); !errors.Is(err, tufrepo.ErrMalformed) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v, want malformed", err)
+		}
 	}
 }
 

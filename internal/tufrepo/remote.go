@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -81,7 +82,8 @@ func (o RemoteOptions) withDefaults() RemoteOptions {
 }
 
 // Remote is a source at two addresses with scheme https, http or file: those of
-// metadata and of targets. A missing slash at the end is added.
+// metadata and of targets. A missing slash at the end is added. A file: address
+// names a folder, or a bundle: then it is that of both.
 func Remote(metadataURL, targetsURL string, o RemoteOptions) (Source, error) {
 	metadata, err := parseBase(metadataURL)
 	if err != nil {
@@ -174,12 +176,19 @@ func sourceAt(client *client, base *url.URL) (Source, error) {
 			return nil, fmt.Errorf("%s is on another host", base.Redacted())
 		}
 		if base.Opaque != "" || base.Path == "/" {
-			return nil, fmt.Errorf("%s names no folder, expected file:///PATH", base.Redacted())
+			return nil, fmt.Errorf("%s names neither folder nor bundle, expected file:///PATH", base.Redacted())
 		}
-		folder := filepath.FromSlash(base.Path)
-		return dir{folder, folder}, nil
+		return local(filepath.FromSlash(base.Path)), nil
 	}
 	return nil, fmt.Errorf("scheme %q, expected https, http or file", base.Scheme)
+}
+
+// local is a source on this host's disk: a bundle if the path is that of a file, else a folder.
+func local(path string) Source {
+	if info, err := os.Stat(filepath.Clean(path)); err == nil && info.Mode().IsRegular() {
+		return bundleAt(filepath.Clean(path))
+	}
+	return dir{path, path}
 }
 
 // client sends single requests.

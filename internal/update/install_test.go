@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/hostler-os/hostler/internal/tufrepo"
 	"github.com/hostler-os/hostler/internal/tufrepo/tufrepotest"
 	"github.com/hostler-os/hostler/internal/update/image"
+	"github.com/hostler-os/hostler/internal/update/manifest"
 )
 
 func TestInstallActivateAndGoBack(t *testing.T) {
@@ -313,5 +315,32 @@ func TestQuery(t *testing.T) {
 	q.set("target", "1.1.0")
 	if got, want := q.values().Encode(), "seed=5&target=1.1.0&version="; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A release in one file is enough, on a host that no network reaches; blocks are not in it.
+func TestInstallFromABundle(t *testing.T) {
+	w := indexed(t)
+	c, err := Open(t.Context(), w.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "release.bundle")
+	var b bytes.Buffer
+	if err := c.repo.WriteBundle(t.Context(), &b, manifest.Name, "root.lz4", "boot.lz4", "hash.lz4", "migrate_v1.1.0_x.lz4"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.host.Config.MetadataBaseURL, w.host.Config.TargetsBaseURL = "file://"+path, "file://"+path
+	if err := w.install(nil); err != nil {
+		t.Fatal(err)
+	}
+	w.check()
+	for _, i := range w.journal().Last().Images {
+		if i.Way == api.ByDelta || !strings.Contains(i.NoDelta, "not found in the bundle") {
+			t.Errorf("%+v", i)
+		}
 	}
 }

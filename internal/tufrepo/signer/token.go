@@ -180,7 +180,7 @@ func (t *token) find(ctx context.Context) error {
 	found := keysLabelled(string(list), t.object)
 	switch len(found) {
 	case 0:
-		return hinted(fmt.Sprintf("no public key has the label %q", t.object), "pkcs11-tool --list-objects lists what the token has")
+		return hinted(fmt.Sprintf("no public key has the label %q", t.object), "pkcs11-tool --list-objects lists what the token has; a key must have an id as well, which --id gives a new one, and --set-id one that is there")
 	case 1:
 		t.id = found[0]
 		return nil
