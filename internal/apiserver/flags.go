@@ -65,13 +65,11 @@ type options struct {
 const datastoreFile = "datastore.db"
 
 func parseFlags(args []string) (options, error) {
-	o := options{socketGID: -1, socketMode: 0o660, restartTimeout: 2 * time.Minute}
+	o := options{root: paths.Host, socketGID: -1, socketMode: 0o660, restartTimeout: 2 * time.Minute}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
-	flags.Func("root", "", func(text string) error {
-		return errors.Join(cli.SetRoot(&o.root)(text), notEmpty(text))
-	})
+	flags.Func("root", "", cli.SetRoot(&o.root))
 	flags.Func("socket-path", "", func(text string) error { o.socket = text; return notEmpty(text) })
 	flags.Func("socket-gid", "", o.setGID)
 	flags.Func("socket-mode", "", o.setMode)
@@ -95,7 +93,7 @@ func parseFlags(args []string) (options, error) {
 	case *version:
 		return o, errVersion
 	}
-	return o.filled()
+	return o.filled(), nil
 }
 
 // flagError writes flags as the help does, with two dashes, and names the one
@@ -115,22 +113,14 @@ func flagError(flags *flag.FlagSet, err error) error {
 }
 
 // filled gives what was not said its place below the root.
-func (o options) filled() (options, error) {
-	if o.root == "" {
-		o.root = paths.Host
-	}
-	root, err := filepath.Abs(string(o.root))
-	if err != nil {
-		return o, fmt.Errorf("find root: %w", err)
-	}
-	o.root = paths.Root(root)
+func (o options) filled() options {
 	if o.socket == "" {
 		o.socket = o.root.Socket()
 	}
 	if o.datastore == "" {
 		o.datastore = o.root.Datastore()
 	}
-	return o, nil
+	return o
 }
 
 func notEmpty(text string) error {

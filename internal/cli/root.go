@@ -11,10 +11,18 @@ import (
 
 // SetRoot is the function of an option --root of a program that writes below
 // that folder or runs what lies there: it takes the folder if it is a safe one.
+// Its name becomes absolute, for programs that are run have another working folder.
 func SetRoot[Text ~string](root *Text) func(string) error {
 	return func(text string) error {
-		*root = Text(text)
-		return SafeRoot(text)
+		if text == "" {
+			return errors.New("it is empty")
+		}
+		abs, err := filepath.Abs(text)
+		if err != nil {
+			return fmt.Errorf("find root: %w", err)
+		}
+		*root = Text(abs)
+		return SafeRoot(abs)
 	}
 }
 

@@ -155,3 +155,14 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// Checks are found from whatever folder the program was called in.
+func TestRelativeRoot(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.root.HealthChecks()+"/50-disk", "#!/bin/sh\necho smoke\nexit 1\n", 0o755)
+	t.Chdir(filepath.Dir(string(w.root)))
+	w.root = paths.Root(filepath.Base(string(w.root)))
+	if out, _ := w.run(1); !strings.Contains(out, "50-disk printed:\n  smoke") {
+		t.Errorf("it told %s", out)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/paths"
 	"github.com/hostler-os/hostler/internal/sundog"
 )
 
@@ -450,4 +451,15 @@ func TestServerRestarts(t *testing.T) {
 	<-done
 	w.wantState(w.report(), api.BootDone)
 	w.want("network.hostname", `"x" generated`)
+}
+
+// Generators are run in another folder than that which relative names are meant from.
+func TestRelativeRoot(t *testing.T) {
+	w := newWorld(t, "metal-dev")
+	w.write("/usr/bin/netdog", "#!/bin/sh\ntest -S \"$HOSTLER_SOCKET\" || exit 1\necho '\"made\"'\n")
+	w.serve()
+	t.Chdir(filepath.Dir(string(w.root)))
+	w.root = paths.Root(filepath.Base(string(w.root)))
+	w.run(sundog.Run, 0, "sundog", "--socket-path", w.root.Socket())
+	w.want("settings.network.hostname", `"made" generated`)
 }

@@ -205,11 +205,13 @@ func (b *chain) runner(ctx context.Context) (*generate.Runner, error) {
 		return nil, err
 	}
 	r := &generate.Runner{Parallel: b.config.Parallel, Env: generate.ProxyEnv(settings)}
-	if !b.root.IsHost() {
-		r.Env = append(r.Env, "HOSTLER_SOCKET="+b.client.Socket)
-		r.Find = b.findBelow
+	if b.root.IsHost() {
+		return r, nil
 	}
-	return r, nil
+	socket, err := filepath.Abs(b.client.Socket) // they have another working folder
+	r.Env = append(r.Env, "HOSTLER_SOCKET="+socket)
+	r.Find = b.findBelow
+	return r, err
 }
 
 // builtins is schnauzer in this process, if that is what the name would run:

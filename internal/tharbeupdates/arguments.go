@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -75,7 +74,7 @@ func parse(args []string) (arguments, error) {
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
 	f.StringVar(&a.config, "config-path", "", "")
-	f.Func("root", "", a.setRoot)
+	f.Func("root", "", cli.SetRoot(&a.root))
 	f.Var(&a.level, "log-level", "")
 	f.BoolVar(&a.wait, "wait", false, "")
 	f.BoolVar(&a.json, "json", false, "")
@@ -123,14 +122,6 @@ func noCommand(word string) error {
 		hint = fmt.Sprintf("did you mean '%s %s'?", name, near)
 	}
 	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("no sub-command '%s'", word), Hint: hint}
-}
-
-func (a *arguments) setRoot(text string) error {
-	if text == "" {
-		return errors.New("it is empty")
-	}
-	abs, err := filepath.Abs(text)
-	return errors.Join(err, cli.SetRoot(&a.root)(abs))
 }
 
 // flagError writes flags as the help does, with two dashes.
