@@ -35,6 +35,11 @@ func bootSlot(ctx context.Context, root paths.Root, image string, serving bool) 
 	if image != "" && serving {
 		return b, inTheWay(root)
 	}
+	if image != "" {
+		if err := checkImage(paths.Root(image)); err != nil { // before it takes a try
+			return b, err
+		}
+	}
 	disk, err := slot.Of(root)
 	if errors.Is(err, slot.ErrNoDisk) {
 		return b, b.install(image)
@@ -91,23 +96,36 @@ func (b *booted) install(image string) error {
 	if image == "" {
 		return nil
 	}
-	return b.replace(paths.Root(image), b.root)
+	return replace(paths.Root(image), b.root)
 }
 
-// replace makes the folder usr below to a copy of that below from.
-func (b *booted) replace(from, to paths.Root) error {
-	if _, err := osrelease.Read(from); err != nil {
+// checkImage refuses a folder that is not laid out as a host's root.
+func checkImage(image paths.Root) error {
+	if _, err := osrelease.Read(image); err != nil {
 		return &api.Error{
-			Code: api.CodeInvalid, Message: fmt.Sprintf("%s is no image: %v", from, err),
+			Code: api.CodeInvalid, Message: fmt.Sprintf("%s is no image: %v", image, err),
 			Hint: "name a folder laid out as a host's root, such as one that hostler sandbox new made",
 		}
 	}
-	aside := to.Join("/usr.new")
-	if err := errors.Join(os.RemoveAll(aside), os.CopyFS(aside, os.DirFS(from.Join("/usr"))), os.RemoveAll(to.Join("/usr"))); err != nil {
-		return fmt.Errorf("replace image: %w", err)
+	return nil
+}
+
+// replace makes the folder usr below to a copy of that below from. What cannot be
+// copied whole takes the place of nothing.
+func replace(from, to paths.Root) error {
+	if err := checkImage(from); err != nil {
+		return err
 	}
-	if err := os.Rename(aside, to.Join("/usr")); err != nil {
-		return fmt.Errorf("replace image: %w", err)
+	aside, place := to.Join("/usr.new"), to.Join("/usr")
+	for _, step := range []func() error{
+		func() error { return os.RemoveAll(aside) },
+		func() error { return os.CopyFS(aside, os.DirFS(from.Join("/usr"))) },
+		func() error { return os.RemoveAll(place) },
+		func() error { return os.Rename(aside, place) },
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("replace image: %w", err)
+		}
 	}
 	return nil
 }
@@ -124,7 +142,7 @@ func (b *booted) exchange(old, now slot.Name, image string) error {
 	if err := os.MkdirAll(string(kept), 0o755); err != nil {
 		return fmt.Errorf("keep image: %w", err)
 	}
-	if err := b.replace(b.root, kept); err != nil {
+	if err := replace(b.root, kept); err != nil {
 		return err
 	}
 	if image == "" && version != "" {
