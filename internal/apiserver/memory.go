@@ -25,8 +25,13 @@ func spareTime() {
 	tune(&collections{percent: gcSmall})
 }
 
-// collections is garbage at each collection, whose finalizer runs after it.
-type collections struct{ percent int }
+// collections is garbage at each collection, whose finalizer runs after it. It has
+// a pointer: without one it would share its place in memory with other small
+// values, and be garbage only when they are.
+type collections struct {
+	percent int
+	_       *int
+}
 
 func tune(c *collections) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}

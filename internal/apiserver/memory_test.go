@@ -27,6 +27,24 @@ func TestLargeHeapGrowsLess(t *testing.T) {
 	waitForPercent(t, gcSmall)
 }
 
+// Small values that are kept do not keep those from being garbage that tell of collections.
+func TestCollectionsAmongSmallValues(t *testing.T) {
+	const tries = 16
+	var kept [2 * tries]*int
+	ended := make(chan bool, tries)
+	for i := range tries {
+		kept[2*i] = new(int)
+		runtime.SetFinalizer(&collections{}, func(*collections) { ended <- true })
+		kept[2*i+1] = new(int)
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(ended) < tries-1; time.Sleep(time.Millisecond) { // registers may hold the last one
+		if runtime.GC(); time.Now().After(deadline) {
+			t.Fatalf("%d of %d are garbage", len(ended), tries)
+		}
+	}
+	runtime.KeepAlive(&kept)
+}
+
 func waitForPercent(t *testing.T, want uint64) {
 	t.Helper()
 	now := []metrics.Sample{{Name: "/gc/gogc:percent"}}
