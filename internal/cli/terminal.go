@@ -117,9 +117,6 @@ func (p people) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// control tells whether a character does something to a terminal or to what
-// stands around it there, such as turning its order round (U+202A to U+202E,
-// U+2066 to U+2069): what is read must be what is meant.
 // JSON is w for whole JSON documents. They may hold the control characters from
 // U+007F on as they are; if w is a terminal, which would obey them, it gets
 // their escape sequences, and the document means the same.
@@ -147,6 +144,9 @@ func (e escaping) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// control tells whether a character does something to a terminal or to what
+// stands around it there, such as turning its order round (U+202A to U+202E,
+// U+2066 to U+2069): what is read must be what is meant.
 func control(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
