@@ -31,8 +31,8 @@ func (d *Disk) Echo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	number, end, err := d.spareEnd(t)
-	if err != nil {
+	number, at, err := d.probed(t)
+	if err != nil || number == 0 {
 		return err
 	}
 	if node, ok := d.nodes[number]; ok {
@@ -50,15 +50,17 @@ func (d *Disk) Echo(ctx context.Context) (err error) {
 		return fmt.Errorf("look for echoes: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	err = echo(f, t.Size, (end-echoSize)/echoSize*echoSize)
+	err = echo(f, t.Size, at)
 	if errors.Is(err, unix.EINVAL) {
 		return nil
 	}
 	return err
 }
 
-// spareEnd is the last of the spare set's partitions, and where it ends, in bytes.
-func (d *Disk) spareEnd(t *gpt.Table) (number int, end int64, err error) {
+// probed is the last of the spare set's partitions, and the place of the block to
+// write in it, in bytes. Number is 0 if it has no room for one: nothing is written
+// to what lies beside it.
+func (d *Disk) probed(t *gpt.Table) (number int, at int64, err error) {
 	l, err := LayoutOf(t)
 	if err != nil {
 		return 0, 0, err
@@ -70,12 +72,16 @@ func (d *Disk) spareEnd(t *gpt.Table) (number int, end int64, err error) {
 	if l.Single {
 		return 0, 0, fmt.Errorf("look for echoes: %s has no set B", d.Path)
 	}
+	var begin, end int64
 	for _, part := range l.Sets[active.Other()] {
 		if offset, size := t.Extent(*t.Partition(part)); offset+size > end {
-			number, end = part, offset+size
+			number, begin, end = part, offset, offset+size
 		}
 	}
-	return number, end, nil
+	if at = (end - echoSize) / echoSize * echoSize; at < begin {
+		return 0, 0, nil
+	}
+	return number, at, nil
 }
 
 // nearest is how near an echo is at least, in bytes.

@@ -76,3 +76,34 @@ func TestEchoOfAnImage(t *testing.T) {
 		}
 	}
 }
+
+// The block lies within a partition of the spare set, however small that is.
+func TestProbed(t *testing.T) {
+	for _, test := range []struct {
+		sectors uint64
+		room    bool
+	}{{7, false}, {8, false}, {15, true}, {16, true}} { // of 512 bytes; it ends between two blocks
+		table, err := NewTable(MinSize, 512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &Disk{Path: "disk", active: A}
+		whole, _, err := d.probed(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := table.Partition(whole)
+		p.Last -= 3
+		p.First = p.Last - test.sectors + 1
+		number, at, err := d.probed(table)
+		begin, size := table.Extent(*p)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case (number == whole) != test.room:
+			t.Errorf("%d sectors: partition %d", test.sectors, number)
+		case test.room && (at < begin || at+echoSize > begin+size || at%echoSize != 0):
+			t.Errorf("%d sectors at %d: a block at %d", test.sectors, begin, at)
+		}
+	}
+}
