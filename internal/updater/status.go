@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -67,11 +68,13 @@ func (r *Record) withdraw(how string) {
 	if r.Offer == nil {
 		return
 	}
-	r.Offer.Chosen = nil
-	for i := range r.Offer.Releases {
-		if release := &r.Offer.Releases[i]; release.Chosen {
+	offer := *r.Offer // who looks has a copy of a record that is kept
+	offer.Releases = slices.Clone(offer.Releases)
+	offer.Chosen, r.Offer = nil, &offer
+	for i := range offer.Releases {
+		if release := &offer.Releases[i]; release.Chosen {
 			text := fmt.Sprintf("it failed on this host: %s; updog update --image %s tries it again", how, release.Version)
-			release.Chosen, release.Reasons = false, append(release.Reasons, api.UpdateReason{Code: failedBefore, Text: text})
+			release.Chosen, release.Reasons = false, append(slices.Clip(release.Reasons), api.UpdateReason{Code: failedBefore, Text: text})
 		}
 	}
 }
