@@ -172,6 +172,9 @@ func (r *release) addFiles(ctx context.Context, d *draft) error {
 		return err
 	}
 	for _, path := range migrations {
+		if why := unfit(path, d.arch); why != nil {
+			d.log().Warn("no host can run this migration, and none that needs it will activate the release", "file", path, "err", why)
+		}
 		if _, err := d.pack(ctx, path, filepath.Base(path)); err != nil {
 			return err
 		}
@@ -208,30 +211,6 @@ func (r *release) addModel(ctx context.Context, d *draft) error {
 		return hintf("leave in it only what models and variants need", "--model %s: packed it has %d bytes; hosts read at most %d", r.model, size, maxModelTarget)
 	}
 	return nil
-}
-
-// listMigrations are the files that were named, and those in folders that were.
-func listMigrations(paths []string) (all []string, err error) {
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("read migrations: %w", err)
-		}
-		if !info.IsDir() {
-			all = append(all, path)
-			continue
-		}
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			return nil, fmt.Errorf("read migrations: %w", err)
-		}
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), "migrate_") {
-				all = append(all, filepath.Join(path, e.Name()))
-			}
-		}
-	}
-	return all, nil
 }
 
 // addUpdate puts the release into the manifest, or finds it there unchanged.
