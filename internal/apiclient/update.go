@@ -3,7 +3,6 @@ package apiclient
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -217,21 +216,7 @@ func newUpdateHistory(a *app) *cobra.Command {
 		Use: "history", Short: "list the updates that were tried on this host, and what became of them", Args: noArguments,
 	}, "Failed to get history of updates", func(ctx context.Context, _ []string) ([]api.UpdateAttempt, error) {
 		return a.client().UpdateHistory(ctx)
-	}, printAttempts)
-}
-
-func printAttempts(w io.Writer, list []api.UpdateAttempt) {
-	if len(list) == 0 {
-		fmt.Fprintln(w, "No update was tried on this host.")
-		return
-	}
-	rows := [][]string{{"ID", "STARTED", "FROM", "TO", "SLOT", "STATE", "STEP", "ERROR"}}
-	for _, t := range list {
-		rows = append(rows, []string{
-			fmt.Sprint(t.ID), cli.Time(t.Started), t.From, t.Version, t.Slot, string(t.State), t.Step, cli.OneLine(t.Error),
-		})
-	}
-	cli.Table(w, rows)
+	}, cli.Attempts)
 }
 
 // reboot asks for a reboot, which what is in hand holds back unless it is forced.

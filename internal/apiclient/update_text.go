@@ -100,7 +100,7 @@ func fellBackText(a *api.UpdateAttempt) string {
 	if a == nil {
 		return ""
 	}
-	why := cmp.Or(a.Error, "it did not come as far as being judged; the console and 'journalctl --list-boots' may tell")
+	why := cmp.Or(a.Error, cli.Unjudged+"; the console and 'journalctl --list-boots' may tell")
 	return fmt.Sprintf("from %s, which did not boot well from slot %s: %s", a.Version, a.Slot, cli.OneLine(why))
 }
 

@@ -2,7 +2,6 @@ package updog
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/hostler-os/hostler/internal/cli"
@@ -16,17 +15,7 @@ func (a *app) history(ctx context.Context) error {
 	if a.json {
 		return a.historyJSON(list)
 	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(a.Out, "No update was tried on this host.")
-		return err
-	}
-	rows := [][]string{{"ID", "STARTED", "FROM", "TO", "SLOT", "STATE", "STEP", "ERROR"}}
-	for _, t := range list {
-		rows = append(rows, []string{
-			fmt.Sprint(t.ID), cli.Time(t.Started), t.From, t.Version, t.Slot, string(t.State), t.Step, cli.OneLine(t.Error),
-		})
-	}
-	cli.Table(cli.People(a.Out), rows)
+	cli.Attempts(cli.People(a.Out), list)
 	return nil
 }
 
