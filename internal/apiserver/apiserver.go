@@ -101,6 +101,7 @@ func (p *program) open() (err error) {
 		Valid:    p.model.Check,
 		BootID:   bootID,
 		Losing:   p.forgetUserData,
+		Earlier:  p.recovered(),
 		Log:      p.log,
 	})
 	if err != nil {

@@ -1,11 +1,14 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
+	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
@@ -17,6 +20,19 @@ import (
 // loaded must not outlive the datastore that has it.
 func (p *program) forgetUserData() error {
 	return durable.Remove(durable.OS{}, p.root.UserDataLoaded())
+}
+
+// recovered is what the migrator, which comes first in a boot, had to do to the
+// datastore; nil if it was sound.
+func (p *program) recovered() *datastore.Recovery {
+	if p.datastore != p.root.Datastore() {
+		return nil
+	}
+	r, err := datastore.ReadRecovery(p.root.Recovered())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.log.Warn("what was done to a damaged datastore is not known", "err", err)
+	}
+	return r
 }
 
 // boots are the reports of the last boots.

@@ -45,6 +45,10 @@ type Options struct {
 	// the place of a damaged one; Open fails if it does. nil: nobody minds.
 	Losing func() error
 
+	// Earlier is what another program had to do to the datastore before: told as
+	// Recovered where Open has nothing to tell itself. nil: nothing.
+	Earlier *Recovery
+
 	// CopyAfter is how soon after a commit the last good copy is renewed; 0
 	// stands for half a minute, less for never. Close renews it at once.
 	CopyAfter time.Duration

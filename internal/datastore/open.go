@@ -44,7 +44,7 @@ const copyAfter = 30 * time.Second
 // aside and replaced by the newest sound state that is left: see [Store.Recovered].
 func Open(path string, opts Options) (*Store, error) {
 	s := &Store{
-		path: path, opts: opts.filled(),
+		path: path, opts: opts.filled(), recovered: opts.Earlier,
 		writer: make(chan struct{}, 1), copyDue: make(chan struct{}, 1), stop: make(chan struct{}),
 		commit: (*bbolt.Tx).Commit,
 	}

@@ -35,8 +35,8 @@ const (
 	SourceNone Source = "none"
 )
 
-// Recovered tells what Open had to do to a damaged datastore; nil if it was
-// sound.
+// Recovered tells what Open, or somebody before it, had to do to a damaged
+// datastore; nil if it was sound.
 func (s *Store) Recovered() *Recovery { return s.recovered }
 
 // Beside the datastore NAME lie NAME.lock, which is locked while the store is

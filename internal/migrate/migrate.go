@@ -40,6 +40,11 @@ type Options struct {
 	// changed since.
 	UseKept bool
 
+	// Losing is called before a damaged datastore is replaced by an older state,
+	// which fails if it does, and Recovered when it was. nil: nobody minds.
+	Losing    func() error
+	Recovered func(datastore.Recovery)
+
 	Limits memexec.Limits
 	Log    *slog.Logger     // nil: none
 	Now    func() time.Time // nil: time.Now
@@ -92,7 +97,7 @@ func Run(ctx context.Context, o Options) (*api.Migration, error) {
 		return nil, nil
 	}
 	// Damage is mended, as at any other start, before anything is decided.
-	store, err := datastore.Open(o.Datastore, o.opening())
+	store, err := o.open()
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +114,17 @@ func Run(ctx context.Context, o Options) (*api.Migration, error) {
 		err = m.replace()
 	}
 	return m.finish(errors.Join(err, m.closeDraft(), store.Close()))
+}
+
+// open opens the datastore that is to be migrated, and tells if it was damaged.
+func (o Options) open() (*datastore.Store, error) {
+	opening := o.opening()
+	opening.Losing = o.Losing
+	store, err := datastore.Open(o.Datastore, opening)
+	if err == nil && o.Recovered != nil && store.Recovered() != nil {
+		o.Recovered(*store.Recovered())
+	}
+	return store, err
 }
 
 // opening are the options of every datastore here: no value is left out because

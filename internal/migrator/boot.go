@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/hostler-os/hostler/internal/api"
 	"github.com/hostler-os/hostler/internal/bootlog"
+	"github.com/hostler-os/hostler/internal/datastore"
+	"github.com/hostler-os/hostler/internal/durable"
 	"github.com/hostler-os/hostler/internal/migrate"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/osrelease"
@@ -82,7 +85,23 @@ func (a *app) options(to manifest.Version, release osrelease.Release, log *slog.
 		o.NoModel = err.Error()
 		log.Warn("the result is not judged by a model", "err", err)
 	}
+	if o.Datastore == a.root.Datastore() {
+		o.Losing, o.Recovered = a.losing, a.recovered
+	}
 	return o
+}
+
+// losing has this boot load user data again, as apiserver does where it finds
+// the damage: what says that it was loaded must not outlive the datastore that has it.
+func (a *app) losing() error { return durable.Remove(durable.OS{}, a.root.UserDataLoaded()) }
+
+// recovered lets apiserver tell that the datastore was damaged: when it opens
+// it, nothing is to be seen of that any more.
+func (a *app) recovered(r datastore.Recovery) {
+	dir := filepath.Dir(a.root.Recovered())
+	if err := errors.Join(durable.MkdirAll(durable.OS{}, dir), r.Write(a.root.Recovered())); err != nil {
+		a.log().Error("apiclient status will not tell of the damage", "err", err)
+	}
 }
 
 // imageModel is the model of the image's variant.

@@ -2,6 +2,8 @@ package migrator_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,10 +11,13 @@ import (
 
 	"github.com/hostler-os/hostler"
 	"github.com/hostler-os/hostler/internal/api"
+	"github.com/hostler-os/hostler/internal/api/client"
 	"github.com/hostler-os/hostler/internal/bootlog"
 	"github.com/hostler-os/hostler/internal/cli"
+	"github.com/hostler-os/hostler/internal/datastore"
 	"github.com/hostler-os/hostler/internal/migrate/migratetest"
 	"github.com/hostler-os/hostler/internal/migrator"
+	"github.com/hostler-os/hostler/internal/sandbox"
 )
 
 // host is a world with the model of an image.
@@ -171,5 +176,36 @@ func TestStatusOfANewHost(t *testing.T) {
 	}
 	if code, out, errs := call(w, "status"); code != 0 || !strings.Contains(out, "settings of  not told yet") {
 		t.Errorf("got %d %q %q", code, out, errs)
+	}
+}
+
+// The migrator is the first in a boot that opens the datastore. What it finds
+// damaged looks sound to apiserver, which must tell of it all the same; and what
+// user data had set must come back.
+func TestDamagedDatastore(t *testing.T) {
+	w := host(t)
+	w.Store("1.0.0", map[string]any{"motd": "hi"})
+	w.Write(w.Root.UserDataLoaded(), nil)
+	if err := os.Truncate(w.Root.Datastore(), 3*4096); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call(w); code != 0 || !strings.Contains(errs, "datastore was damaged") {
+		t.Errorf("got %d %q", code, errs)
+	}
+	if _, err := os.Stat(w.Root.UserDataLoaded()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("user data is not loaded again: %v", err)
+	}
+	r, err := datastore.ReadRecovery(w.Root.Recovered())
+	if err != nil || r.Source != datastore.SourceNone || r.SetAside == "" || r.Time.IsZero() {
+		t.Errorf("apiserver will tell %+v, %v", r, err)
+	}
+	server, err := sandbox.Serve(t.Context(), w.Root, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	h, err := (&client.Client{Socket: w.Root.Socket()}).Health(t.Context())
+	if err != nil || !strings.Contains(strings.Join(h.Problems, "\n"), "all settings but the defaults are lost") {
+		t.Errorf("status: %+v, %v", h, err)
 	}
 }

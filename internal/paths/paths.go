@@ -47,6 +47,9 @@ func (r Root) Access() string { return r.Join("/etc/hostler/access.toml") }
 func (r Root) State() string     { return r.Join("/var/lib/hostler") }
 func (r Root) Datastore() string { return r.Join("/var/lib/hostler/datastore.db") }
 
+// Recovered tells that this boot's migrations found the datastore damaged.
+func (r Root) Recovered() string { return r.Join("/run/hostler/datastore-recovered.json") }
+
 // Edited keeps copies of rendered files that somebody had edited by hand.
 func (r Root) Edited() string { return r.Join("/var/lib/hostler/edited") }
 

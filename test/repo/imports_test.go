@@ -141,7 +141,8 @@ var rooms = []struct {
 	{"tharbeupdates", []string{"api", "api/client", "cli", "durable", "migrate", "nearest", "osrelease", "paths", "service", "slot", "tufrepo", "update", "update/journal", "update/manifest", "updater"}},
 	{"takeover", []string{"api", "datastore", "durable", "key", "model", "paths", "refstore"}},
 	{"migrator", []string{
-		"api", "bootlog", "calendar", "cli", "cli/clihelp", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover", "update/journal", "update/manifest",
+		"api", "bootlog", "calendar", "cli", "cli/clihelp", "datastore", "durable", "key", "migrate", "model", "osrelease", "paths", "refstore", "takeover",
+		"update/journal", "update/manifest",
 	}},
 	{"sandbox", []string{ // it boots
 		"api", "api/client", "apiserver", "cli", "cli/clihelp", "durable", "migrator", "model", "osrelease", "paths", "service", "slot", "sundog", "update/journal",
