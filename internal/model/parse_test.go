@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pelletier/go-toml/v2"
 	"pgregory.net/rapid"
 
 	"github.com/hostler-os/hostler/internal/api"
@@ -291,9 +293,11 @@ func TestParseTree(t *testing.T) {
 		t.Errorf("%v (-got +want):\n%s", err, diff)
 	}
 	for want, doc := range map[string]map[string]any{
-		"settings.updates.seed: invalid type: floating point `1.0`, expected u32":                     {"updates": map[string]any{"seed": 1.0}},
-		"settings.updates.seed: invalid type: floating point `1e+06`, expected u32":                   {"updates": map[string]any{"seed": json.Number("1e+06")}},
-		"settings.motd: invalid type: struct {}, expected a string, number, boolean, sequence or map": {"motd": struct{}{}},
+		"settings.updates.seed: invalid type: floating point `1.0`, expected u32":                        {"updates": map[string]any{"seed": 1.0}},
+		"settings.updates.seed: invalid type: floating point `1e+06`, expected u32":                      {"updates": map[string]any{"seed": json.Number("1e+06")}},
+		"settings.motd: invalid type: struct {}, expected a string, number, boolean, sequence or map":    {"motd": struct{}{}},
+		"settings.motd: invalid type: date or time, expected a string, number, boolean, sequence or map": {"motd": toml.LocalDate{Year: 2026, Month: 1, Day: 1}},
+		"settings.ntp.options[0]: invalid type: date or time, expected a string":                         {"ntp": map[string]any{"options": []any{time.Time{}}}},
 		"settings.motd: invalid UTF-8":            {"motd": "\xff"},
 		"settings.ntp.options[0]: invalid UTF-8":  {"ntp": map[string]any{"options": []any{"\xff"}}},
 		"settings.motd: invalid JSON":             {"motd": json.Number("x")},

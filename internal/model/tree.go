@@ -94,9 +94,18 @@ func (e *encoder) value(v any) {
 	case map[string]any:
 		e.object(v)
 	default:
-		e.refuse(fmt.Sprintf("invalid type: %s, expected a string, number, boolean, sequence or map", strings.TrimPrefix(fmt.Sprintf("%T", v), "*")),
+		e.refuse(fmt.Sprintf("invalid type: %s, expected a string, number, boolean, sequence or map", decodedKind(v)),
 			"settings have no dates and times; write it in quotes")
 	}
+}
+
+// decodedKind names the type of a value that no setting has.
+func decodedKind(v any) string {
+	name := strings.TrimPrefix(fmt.Sprintf("%T", v), "*")
+	if name == "time.Time" || strings.HasPrefix(name, "toml.Local") {
+		return "date or time"
+	}
+	return name
 }
 
 // refuse notes what cannot be written and writes nothing in its place.

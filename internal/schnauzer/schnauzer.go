@@ -48,7 +48,7 @@ func (m *Moment) Run(ctx context.Context, args []string, s cli.Streams) int {
 	}
 	err := root.ExecuteContext(ctx)
 	if e, ok := errors.AsType[*hinted](err); ok {
-		err = e.plain()
+		err = e.plain(a.called)
 	}
 	return cli.Report(s.Err, a.called, err)
 }
@@ -89,11 +89,11 @@ func usagef(format string, args ...any) *hinted {
 
 func (e *hinted) Error() string { return e.message }
 
-// plain is the error in the form that package cli reports.
-func (e *hinted) plain() error {
+// plain is the error in the form that package cli reports, under the name that was called.
+func (e *hinted) plain(called string) error {
 	hint := e.hint
 	if hint == "" {
-		hint = Name + " --help shows how it is used"
+		hint = called + " --help shows how it is used"
 	}
 	return &cli.ExitError{Code: cli.ExitUsage, Err: &api.Error{Code: api.CodeInvalid, Message: e.message, Hint: hint}}
 }

@@ -121,7 +121,7 @@ func (x *indexer) key(path string, parts unstable.Iterator, header bool) (string
 // count counts one more table, value or element of a list.
 func (x *indexer) count() error {
 	if x.entries++; x.entries > maxEntries {
-		return &Fault{Message: fmt.Sprintf("it has more than %d tables and values", maxEntries), Hint: tooMuch}
+		return &Fault{Message: fmt.Sprintf("it has more than %d tables and values", maxEntries), Hint: tooMuch, Line: x.line, Column: x.column}
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (x *indexer) value(table string, e *unstable.Node, depth int) error {
 
 func (x *indexer) inside(path string, v *unstable.Node, depth int) error {
 	if depth > maxDepth {
-		return &Fault{Message: fmt.Sprintf("lists and tables are nested more than %d deep", maxDepth), Key: clip(path)}
+		return &Fault{Message: fmt.Sprintf("lists and tables are nested more than %d deep", maxDepth), Key: clip(path), Line: x.line, Column: x.column}
 	}
 	children := v.Children()
 	switch v.Kind {
