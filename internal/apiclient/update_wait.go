@@ -1,8 +1,10 @@
 package apiclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -41,16 +43,16 @@ const (
 
 // command runs a command and waits until it has ended.
 func (a *app) command(ctx context.Context, c updateCommand) (*api.UpdateStatus, error) {
-	before, busy, err := a.updateStatus(ctx)
+	before, busy, unknown := a.updateStatus(ctx)
 	switch {
-	case err != nil:
-		return nil, err
+	case unknown != nil && !c.startsAnew(unknown):
+		return nil, unknown
 	case busy:
 		return nil, hinted(wordf(nil, "Unable to check initial update status, got code '423': another update command is under way"),
 			"'apiclient update status' tells how far it is; 'apiclient update cancel' stops it")
 	}
 	if _, err := a.client().Request(ctx, c.method, c.uri, nil); err != nil {
-		return nil, wordf(err, "Failed to make %s request: %v", c.name, err)
+		return nil, cmp.Or(unknown, wordf(err, "Failed to make %s request: %v", c.name, err))
 	}
 	status, err := a.await(ctx, c, before)
 	if err != nil {
@@ -60,6 +62,13 @@ func (a *app) command(ctx context.Context, c updateCommand) (*api.UpdateStatus, 
 		return nil, wordf(nil, "%s attempt failed with status '%s' (%d): %s", c.name, r.Status, r.ExitStatus, strings.TrimRight(r.Stderr, "\n"))
 	}
 	return status, nil
+}
+
+// startsAnew tells whether a command may begin although the server fails to tell
+// the status: what is remembered of updates is damaged, and a look for them mends that.
+func (c updateCommand) startsAnew(unknown error) bool {
+	e, ok := errors.AsType[*api.Error](unknown)
+	return c.name == api.UpdateRefresh && ok && e.Code == api.CodeInternal
 }
 
 // updateStatus is the state of updates; nil if there is none yet, busy while a
