@@ -112,8 +112,11 @@ func printImport(w io.Writer, r *takeover.Report, from string, o takeover.Option
 		{"  not stored, as they are weak", fmt.Sprint(len(r.Weak))},
 		{"  services, files and others, which the image has", fmt.Sprint(r.Left)},
 	}
-	if len(r.Pending)+len(r.Dropped) > 0 {
-		rows = append(rows, []string{"  pending transactions", strings.Join(r.Pending, ", ")}, []string{"  transactions without settings", strings.Join(r.Dropped, ", ")})
+	if len(r.Pending) > 0 {
+		rows = append(rows, []string{"  pending transactions", strings.Join(r.Pending, ", ")})
+	}
+	if len(r.Dropped) > 0 {
+		rows = append(rows, []string{"  transactions without settings", strings.Join(r.Dropped, ", ")})
 	}
 	cli.Table(w, rows)
 }

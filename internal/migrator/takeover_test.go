@@ -65,14 +65,12 @@ would import settings of version 1.0.0 from FROM: 1 as the user's, 1 as generate
   not stored, as they are weak                     0
   services, files and others, which the image has  1
   pending transactions                             t
-  transactions without settings
 `, "")
 	check(t, w, from, []string{"import", "--from", from}, 0, `imported settings of version 1.0.0 from FROM: 1 as the user's, 1 as generated
   not stored, as they are the defaults             1
   not stored, as they are weak                     0
   services, files and others, which the image has  1
   pending transactions                             t
-  transactions without settings
 `, "")
 	check(t, w, from, []string{"import", "--from", from}, 1, "", `import datastore: there is one already: STORE
 hint: stop apiserver and move it away first; nothing of it is merged
