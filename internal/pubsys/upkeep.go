@@ -183,7 +183,7 @@ file:///PATH.`,
 		},
 	}
 	s.reads(c)
-	c.Flags().Var((*versionFlag)(&version), "version", "`VERSION` of the release (default: the newest)")
+	c.Flags().Var((*versionFlag)(&version), "version", "`VERSION` of the release (default: the newest that is not withdrawn)")
 	return c
 }
 
@@ -195,6 +195,10 @@ func (a *app) bundle(ctx context.Context, s site, version manifest.Version, out 
 	u, err := pick(m, p.variant, p.arch, version)
 	if err != nil {
 		return err
+	}
+	if offered, err := pick(m, p.variant, p.arch, manifest.Version{}); err == nil && offered.Version != u.Version {
+		a.log().Warn("hosts are offered a release that is not in the bundle, and fail, unless their setting updates.version-lock names the one that is",
+			"offered", offered.Version, "bundled", u.Version)
 	}
 	names := append([]string{manifest.Name}, u.Images.Names()...)
 	if model := modelName(u); slices.Contains(state.Repo.Targets(), model) {
@@ -219,13 +223,16 @@ func (a *app) bundle(ctx context.Context, s site, version manifest.Version, out 
 	return nil
 }
 
-// pick finds a release; without a version, the newest.
+// pick finds a release; without a version, the newest that hosts may run.
 func pick(m *manifest.Manifest, variant, arch string, version manifest.Version) (manifest.Update, error) {
 	var newest manifest.Update
 	found := false
 	for _, u := range m.Updates {
 		if u.Variant != variant || u.Arch != arch || version != (manifest.Version{}) && u.Version != version {
 			continue
+		}
+		if version == (manifest.Version{}) && u.Version.Compare(u.MaxVersion) > 0 {
+			continue // withdrawn
 		}
 		if !found || u.Version.Compare(newest.Version) > 0 {
 			newest, found = u, true
