@@ -186,6 +186,7 @@ func TestDamagedDatastore(t *testing.T) {
 	w := host(t)
 	w.Store("1.0.0", map[string]any{"motd": "hi"})
 	w.Write(w.Root.UserDataLoaded(), nil)
+	w.Write(w.Root.Sandbox(), nil)
 	if err := os.Truncate(w.Root.Datastore(), 3*4096); err != nil {
 		t.Fatal(err)
 	}
