@@ -190,6 +190,9 @@ func TestDamagedDatastore(t *testing.T) {
 	if err := os.Truncate(w.Root.Datastore(), 3*4096); err != nil {
 		t.Fatal(err)
 	}
+	if code, _, errs := call(w, "status"); code != 1 || !strings.Contains(errs, "hint: a damaged datastore is set aside and restored") {
+		t.Errorf("status: got %d %q", code, errs)
+	}
 	if code, _, errs := call(w); code != 0 || !strings.Contains(errs, "datastore was damaged") {
 		t.Errorf("got %d %q", code, errs)
 	}

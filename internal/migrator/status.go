@@ -45,7 +45,7 @@ func (a *app) status() (status, error) {
 	s := status{Datastore: a.file()}
 	version, known, err := migrate.DataVersion(a.file())
 	if err != nil {
-		return s, err
+		return s, fmt.Errorf("%w\nhint: a damaged datastore is set aside and restored when apiserver starts, or by: migrator run; see docs/operations.md", err)
 	}
 	if known {
 		s.Version = version.String()
