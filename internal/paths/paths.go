@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Root is the folder that stands for "/". The zero value is the host's own root.
@@ -81,7 +82,7 @@ func (r Root) Sandbox() string { return r.Join("/etc/hostler/sandbox.toml") }
 // told it is taken for one: better that nothing runs.
 func (r Root) IsSandbox() bool {
 	_, err := os.Lstat(r.Sandbox())
-	return !errors.Is(err, fs.ErrNotExist)
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
 }
 
 // Updog is the configuration of updates, rendered from settings; the reference's path.

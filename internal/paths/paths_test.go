@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,6 +18,9 @@ func TestIsSandbox(t *testing.T) {
 		{"a mark", func(path string) error { return os.WriteFile(path, nil, 0o600) }, true},
 		{"a link to nothing", func(path string) error { return os.Symlink("nothing", path) }, true},
 		{"a link to itself", func(path string) error { return os.Symlink(filepath.Base(path), path) }, true},
+		{"a file for a folder", func(path string) error {
+			return errors.Join(os.Remove(filepath.Dir(path)), os.WriteFile(filepath.Dir(path), nil, 0o600))
+		}, false},
 		{"not even a folder for it", func(path string) error {
 			return os.Rename(filepath.Dir(path), filepath.Dir(path)+".gone")
 		}, false},

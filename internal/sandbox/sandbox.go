@@ -18,7 +18,6 @@ import (
 	"strings"
 
 	"github.com/hostler-os/hostler/internal/api"
-	"github.com/hostler-os/hostler/internal/cli"
 	"github.com/hostler-os/hostler/internal/model"
 	"github.com/hostler-os/hostler/internal/paths"
 )
@@ -68,7 +67,7 @@ func rootOf(dir string) (paths.Root, error) {
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", dir, err)
 	}
-	return paths.Root(abs), cli.SafeRoot(abs)
+	return paths.Root(abs), nil
 }
 
 func checkVariant(assets fs.FS, variant string) error {
