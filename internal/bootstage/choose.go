@@ -24,25 +24,36 @@ var errNothing = errors.New("no slot boots: none has a priority and either tries
 // written keeps only those slots from booting of which a try is to be taken.
 func choose(ctx context.Context, d *slot.Disk, failed map[slot.Name]bool) (slot.Name, error) {
 	var chosen slot.Name
-	try := true
-	_, err := d.Change(ctx, func(s slot.State) (slot.State, error) {
-		left := s
-		for name := range failed {
-			left.Sets[name] = 0
-		}
-		booted, ok := left.Boot()
-		if !ok {
-			return s, errNothing
-		}
-		chosen = booted.Active
-		try = s.Sets[chosen] != booted.Sets[chosen]
-		s.Sets[chosen] = booted.Sets[chosen]
-		return s, nil
+	_, err := d.Change(ctx, func(s slot.State) (after slot.State, err error) {
+		after, chosen, err = pick(s, failed)
+		return after, err
 	})
-	if !try {
-		return chosen, nil // what could not be written is a repair
+	if err == nil {
+		return chosen, nil
+	}
+	sets, readErr := d.Sets(ctx)
+	if readErr != nil {
+		return chosen, err
+	}
+	if after, chosen, pickErr := pick(sets.State, failed); pickErr == nil && after == sets.State {
+		return chosen, nil // what could not be written is a repair, or nothing
 	}
 	return chosen, err
+}
+
+// pick is the slot that is to boot, of those that have not failed, and the state
+// with its try taken off.
+func pick(s slot.State, failed map[slot.Name]bool) (slot.State, slot.Name, error) {
+	left := s
+	for name := range failed {
+		left.Sets[name] = 0
+	}
+	booted, ok := left.Boot()
+	if !ok {
+		return s, 0, errNothing
+	}
+	s.Sets[booted.Active] = booted.Sets[booted.Active]
+	return s, booted.Active, nil
 }
 
 // findDisk waits for the disk at path or, without one, for the first in the
