@@ -97,18 +97,10 @@ func TestChoose(t *testing.T) {
 // A disk that cannot be written boots what it booted well, also if its table is
 // damaged; but no slot of which a try cannot be taken.
 func TestChooseWithoutWriting(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "disk")
-	if err := slot.CreateImage(path, slot.MinSize, 512); err != nil {
-		t.Fatal(err)
-	}
-	tear(t, path)
-	d, err := findDisk(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var console strings.Builder
-	b := &boot{out: &console, disk: d}
+	b, console := bootOf(t, torn(t))
+	d := b.disk
 	var got slot.Name
+	var err error
 	withoutWriting(t, func() {
 		b.mend(t.Context())
 		got, err = choose(t.Context(), d, nil)
@@ -129,17 +121,8 @@ func TestChooseWithoutWriting(t *testing.T) {
 
 // A damaged table is repaired before a slot is chosen.
 func TestMend(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "disk")
-	if err := slot.CreateImage(path, slot.MinSize, 512); err != nil {
-		t.Fatal(err)
-	}
-	tear(t, path)
-	d, err := findDisk(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var console strings.Builder
-	b := &boot{out: &console, disk: d}
+	path := torn(t)
+	b, console := bootOf(t, path)
 	for range 2 {
 		b.mend(t.Context())
 	}
@@ -148,9 +131,13 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// tear damages the primary copy of a disk's table.
-func tear(t *testing.T, path string) {
+// torn is a disk whose table's primary copy is damaged.
+func torn(t *testing.T) (path string) {
 	t.Helper()
+	path = filepath.Join(t.TempDir(), "disk")
+	if err := slot.CreateImage(path, slot.MinSize, 512); err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +146,18 @@ func tear(t *testing.T, path string) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// bootOf is a boot from a disk, and its console.
+func bootOf(t *testing.T, path string) (*boot, *strings.Builder) {
+	t.Helper()
+	d, err := findDisk(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	console := &strings.Builder{}
+	return &boot{out: console, disk: d}, console
 }
 
 // withoutWriting acts while files take no byte.

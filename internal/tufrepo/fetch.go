@@ -320,28 +320,16 @@ func (b *resuming) reopen() error {
 	if err := b.open(next); err != nil || b.offset == next {
 		return err
 	}
-	again := &counted{Reader: b.answer.body}
+	again := &io.LimitedReader{R: b.answer.body, N: next}
 	err := b.known(again, next)
 	b.offset = next
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
-		err = b.answer.tooShort(again.n, b.end)
+		err = b.answer.tooShort(next-again.N, b.end)
 	}
 	return errors.Join(err, b.Close())
-}
-
-// counted counts what is read.
-type counted struct {
-	io.Reader
-	n int64
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // Close implements io.Closer.

@@ -61,6 +61,12 @@ func packed(data []byte) http.HandlerFunc {
 
 // raw is the address of a server that answers each connection with these bytes, and closes it.
 func raw(t *testing.T, answer string) string {
+	return listening(t, func(c net.Conn) { _, _ = io.WriteString(c, answer) })
+}
+
+// listening is the address of a server that answers the question of each
+// connection as the function does, and closes it.
+func listening(t *testing.T, answer func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,7 +81,7 @@ func raw(t *testing.T, answer string) string {
 			}
 			go func() {
 				_, _ = c.Read(make([]byte, 4096))
-				_, _ = io.WriteString(c, answer)
+				answer(c)
 				_ = c.Close()
 			}()
 		}
@@ -218,20 +224,10 @@ func TestResumeOfAFileThatWasReplaced(t *testing.T) {
 	data := image()
 	served := data
 	r := withTarget(t, data, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(served) }, quick())
-	first, err := r.Open(t.Context(), "image")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(first, make([]byte, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	state, err := first.State()
-	if err := errors.Join(err, first.Close()); err != nil {
-		t.Fatal(err)
-	}
+	state := brokenOff(t, r)
 	served = bytes.Clone(data)
 	served[5] ^= 1
-	_, err = r.Resume(t.Context(), "image", state)
+	_, err := r.Resume(t.Context(), "image", state)
 	if !errors.Is(err, tufrepo.ErrHash) || !strings.Contains(err.Error(), "the file was replaced while it was fetched: its first 1000 bytes") {
 		t.Errorf("got %v", err)
 	}
@@ -286,30 +282,14 @@ func openAt(t *testing.T, repo *tufrepotest.Repo, metadata string) error {
 
 // Headers that come a byte at a time are no answer.
 func TestSlowHeaders(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = c.Read(make([]byte, 4096))
-				_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nX: ")
-				for err == nil {
-					time.Sleep(5 * time.Millisecond)
-					_, err = io.WriteString(c, "x")
-				}
-				_ = c.Close()
-			}()
+	base := listening(t, func(c net.Conn) {
+		_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nX: ")
+		for err == nil {
+			time.Sleep(5 * time.Millisecond)
+			_, err = io.WriteString(c, "x")
 		}
-	}()
+	})
 	data := image()
-	base := "http://" + l.Addr().String()
 	got, err := read(t.Context(), withTargetAt(t, data, base, impatient()))
 	judge(t, got, err, data, tufrepo.ErrNetwork, expand("after 3 tries: fetch URL: no answer: the server sends nothing, or next to nothing", base, data))
 }

@@ -43,11 +43,9 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// What was proved is the whole: a rest that is wrong is seen, and so is another target's state.
-func TestResumeRefuses(t *testing.T) {
-	data := image()
-	served := bytes.Clone(data)
-	r := withTarget(t, data, func(w http.ResponseWriter, req *http.Request) { serving(served, `"one"`)(w, req) }, quick())
+// brokenOff is the state of a fetch of which 1000 bytes were read.
+func brokenOff(t *testing.T, r *tufrepo.Repository) []byte {
+	t.Helper()
 	first, err := r.Open(t.Context(), "image")
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +57,15 @@ func TestResumeRefuses(t *testing.T) {
 	if err := errors.Join(err, first.Close()); err != nil {
 		t.Fatal(err)
 	}
+	return state
+}
+
+// What was proved is the whole: a rest that is wrong is seen, and so is another target's state.
+func TestResumeRefuses(t *testing.T) {
+	data := image()
+	served := bytes.Clone(data)
+	r := withTarget(t, data, func(w http.ResponseWriter, req *http.Request) { serving(served, `"one"`)(w, req) }, quick())
+	state := brokenOff(t, r)
 	served[2000] ^= 1
 	second, err := r.Resume(t.Context(), "image", state)
 	if err != nil {
